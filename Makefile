@@ -40,7 +40,12 @@ run: ## Run the operator on this machine against the sandbox, exporting to its J
 ##@ Tests
 
 .PHONY: test
-test: ## Run everything: builds, linters, unit tests, and the tests on a kind and on an embedded cluster.
+test: ## Run what CI runs: builds, linters, unit tests, and tests on a kind and on an embedded cluster; 20 minutes.
+	@scripts/prerequisites.sh test
+	@scripts/test.sh ci
+
+.PHONY: test-all
+test-all: ## Run everything, as each night; takes some hours.
 	@scripts/prerequisites.sh test
 	@scripts/test.sh all
 
@@ -108,7 +113,7 @@ release: ## Set the versions, tag and push a release (VERSION=v0.1.0, ARGS=--dry
 	@scripts/release.sh $(VERSION) $(ARGS)
 
 .PHONY: release-snapshot
-release-snapshot: ## Build the archives of a release into dist/ (ARGS=--platforms=linux/amd64).
+release-snapshot: ## Build the archives and images of a release into dist/ (ARGS=--platforms=linux/amd64).
 	@scripts/snapshot.sh $(ARGS)
 
 .PHONY: vulncheck

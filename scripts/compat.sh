@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Builds and tests the library with each minor of controller-runtime that it supports, outside of the workspace, as an
 # operator with these versions does. Only the tests that need no cluster run: the others run in the workspace.
+#
+#   scripts/compat.sh          each minor
+#   scripts/compat.sh oldest   the oldest; the workspace tests the newest
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOWORK=off
@@ -9,13 +12,14 @@ source scripts/modules.sh
 # The oldest version is the one that go.mod requires. Every release of controller-runtime of the last twelve months has a
 # row; when a row goes, go.mod requires the next.
 newer=(v0.24.1 v0.25.2)
+[[ ${1:-} != oldest ]] || newer=()
 
 controllerRuntime=sigs.k8s.io/controller-runtime
 oldest=$(sed -n "s|^\s*$controllerRuntime ||p" operator/tracing/go.mod)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-for version in "$oldest" "${newer[@]}"; do
+for version in "$oldest" ${newer[@]+"${newer[@]}"}; do
   for module in operator/tracing operator/tracing/provider; do
     start=$SECONDS
     printf '   …       %s with controller-runtime %s\n' "$module" "$version"

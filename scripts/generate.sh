@@ -17,3 +17,9 @@ generate webhook paths=./operator/webhook/... output:webhook:dir=config/webhook
 
 # docs/commands.md from the commands, and the output of commands in docs. The tests without these flags compare the files.
 go test ./sandbox/cli -run='^(TestCommandsDocument|TestDocuments)$' -update-reference -update-documents >/dev/null
+
+# docs/api: the exported declarations of the modules that others import.
+source scripts/modules.sh
+libraries=("${modules[@]}")
+unset 'libraries[${#libraries[@]}-1]' # the root module
+go run ./scripts/api docs/api "${libraries[@]}"

@@ -50,11 +50,8 @@ func pack(folder string, paths []string, modified time.Time) ([]byte, error) {
 		if info.Mode()&0o100 != 0 {
 			mode = 0o755
 		}
-		header := &tar.Header{Name: folder + "/" + filepath.Base(path), Mode: mode, Size: int64(len(content)), ModTime: modified, Format: tar.FormatPAX}
-		if err := archive.WriteHeader(header); err != nil {
-			return nil, err
-		}
-		if _, err := archive.Write(content); err != nil {
+		header := &tar.Header{Name: folder + "/" + filepath.Base(path), Mode: mode, ModTime: modified, Format: tar.FormatPAX}
+		if err := add(archive, header, content); err != nil {
 			return nil, err
 		}
 	}
@@ -65,6 +62,16 @@ func pack(folder string, paths []string, modified time.Time) ([]byte, error) {
 		return nil, err
 	}
 	return buffer.Bytes(), nil
+}
+
+// add adds a file to an archive.
+func add(archive *tar.Writer, header *tar.Header, content []byte) error {
+	header.Size = int64(len(content))
+	if err := archive.WriteHeader(header); err != nil {
+		return err
+	}
+	_, err := archive.Write(content)
+	return err
 }
 
 // component is a component of CycloneDX 1.5.

@@ -1,5 +1,6 @@
-// Command snapshot builds the archives of a release: the program sandbox for each platform, with
-// checksums, a bill of materials and the provenance. scripts/snapshot.sh runs it.
+// Command snapshot builds the files of a release: archives with the program sandbox for each
+// platform, images of the operator and of the sandbox, bills of materials, the provenance and
+// checksums. scripts/snapshot.sh runs it.
 //
 // The same commit, Go version and dependencies result in the same bytes. It needs no network if the
 // module cache is complete, and no tag.
@@ -49,6 +50,9 @@ func run(ctx context.Context, out string, platforms []string) error {
 			return fmt.Errorf("building the archive for %s: %w", platform, err)
 		}
 	}
+	if err := s.buildImages(ctx, out, platforms); err != nil {
+		return err
+	}
 	return s.sign(out)
 }
 
@@ -89,8 +93,7 @@ func (s *snapshot) build(ctx context.Context, out, platform string) error {
 	}
 	defer os.RemoveAll(scratch)
 	program := filepath.Join(scratch, "sandbox")
-	env := []string{"GOOS=" + system, "GOARCH=" + machine, "CGO_ENABLED=0", "GOFLAGS=-trimpath"}
-	if _, err := output(ctx, env, "go", "build", "-ldflags=-s -w", "-o", program, "./sandbox"); err != nil {
+	if err := compile(ctx, program, "./sandbox", system, machine); err != nil {
 		return err
 	}
 	info, err := buildinfo.ReadFile(program)
@@ -107,6 +110,13 @@ func (s *snapshot) build(ctx context.Context, out, platform string) error {
 		return err
 	}
 	return s.write(out, artifact{name + ".tar.gz", archive}, artifact{name + ".cdx.json", materials})
+}
+
+// compile builds a program of the repository.
+func compile(ctx context.Context, file, pkg, system, machine string) error {
+	env := []string{"GOOS=" + system, "GOARCH=" + machine, "CGO_ENABLED=0", "GOFLAGS=-trimpath"}
+	_, err := output(ctx, env, "go", "build", "-ldflags=-s -w", "-o", file, pkg)
+	return err
 }
 
 // write writes artifacts to a folder and records them.

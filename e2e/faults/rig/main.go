@@ -14,7 +14,7 @@ import (
 // root is the root of the repository, which Main finds.
 var root string
 
-// program is the sandbox's binary, which Main builds.
+// program is the sandbox's binary: the one that E2E_SANDBOX names, or one that Main builds.
 var program string
 
 // Main is the body of a TestMain: it builds the sandbox's program, runs it with the given
@@ -48,8 +48,11 @@ func build(dir string, warm []string) error {
 		return fmt.Errorf("finding the repository: %w", err)
 	}
 	root = strings.TrimSpace(string(out))
-	program = filepath.Join(dir, "sandbox")
-	commands := []*exec.Cmd{exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, root+"/sandbox")}
+	var commands []*exec.Cmd
+	if program = os.Getenv("E2E_SANDBOX"); program == "" {
+		program = filepath.Join(dir, "sandbox")
+		commands = append(commands, exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, root+"/sandbox"))
+	}
 	if len(warm) > 0 {
 		commands = append(commands, exec.CommandContext(ctx, program, warm...))
 	}

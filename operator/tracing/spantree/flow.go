@@ -31,15 +31,8 @@ func newFlow(spans, groups int) *flow {
 	return f
 }
 
-// closeSpan ends the list of edges of the next span, and returns their number.
-func (f *flow) closeSpan() int {
-	begin := 0
-	if len(f.ends) > 0 {
-		begin = f.ends[len(f.ends)-1]
-	}
-	f.ends = append(f.ends, len(f.edges))
-	return len(f.edges) - begin
-}
+// closeSpan ends the list of edges of the next span.
+func (f *flow) closeSpan() { f.ends = append(f.ends, len(f.edges)) }
 
 func (f *flow) edgesOf(span int) []int32 {
 	if span == 0 {
