@@ -40,7 +40,7 @@ run: ## Run the operator on this machine against the sandbox, exporting to its J
 ##@ Tests
 
 .PHONY: test
-test: ## Run what CI runs: builds, linters, unit tests, and tests on a kind and on an embedded cluster; 20 minutes.
+test: ## Run what CI runs: builds, linters, unit tests, and tests on a kind and on an embedded cluster.
 	@scripts/prerequisites.sh test
 	@scripts/test.sh ci
 

@@ -6,6 +6,7 @@
 #   scripts/faults.sh embedded   the tests on embedded clusters
 #   scripts/faults.sh some       the life cycle of the end-to-end tests, and another test on an embedded cluster, which the
 #                                commit chooses
+#   scripts/faults.sh one        a test on kind, which the commit chooses
 #
 # More arguments go to `go test`. Tests that mount file systems need root; without it they are skipped and listed.
 set -euo pipefail
@@ -68,8 +69,14 @@ some)
   echo "faults: the commit chooses $test"
   go test -p=1 -count=1 -timeout=10m -v -run="^$test\$" "$embedded" "$@"
   ;;
+one)
+  # On a real node, TestManyPods takes four minutes.
+  test=$(chosen "$(go test -list=. "$kind" | grep '^Test' | grep -v '^TestManyPods$')")
+  echo "faults: the commit chooses $test"
+  go test -p=1 -count=1 -timeout=14m -v -run="^$test\$" "$kind" "$@"
+  ;;
 *)
-  echo "usage: scripts/faults.sh all|kind|embedded|some [flags of go test]" >&2
+  echo "usage: scripts/faults.sh all|kind|embedded|some|one [flags of go test]" >&2
   exit 2
   ;;
 esac

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests in stages. Each stage has a limit and prints its time.
 #
-#   scripts/test.sh ci        the tests of each commit, in 20 minutes on 2 processors with warm caches; it lists the tests that
-#                             only `all` runs
+#   scripts/test.sh ci        the tests of each commit; it lists the tests that only `all` runs
 #   scripts/test.sh all       everything, in some hours; the list is in this script
 #   scripts/test.sh short     the tests that need no cluster
 #   scripts/test.sh e2e       the tests on the running sandbox, or on a temporary one
@@ -15,29 +14,17 @@ cd "$(dirname "$0")/.."
 # The same flags for everything. With other flags, Go would compile Kubernetes again.
 export CGO_ENABLED=0 GOFLAGS=-trimpath
 
+summary=()
 running=
-beside=
-
-# The times of all stages. A lane, which is a run of this script that another one started, adds its own.
-lane=${TEST_TIMES:+yes}
-export TEST_TIMES=${TEST_TIMES:-$(mktemp)}
-[[ -n $lane ]] || trap 'rm -f "$TEST_TIMES" "$TEST_TIMES.log"' EXIT
 
 # A stage has its own process group, which a terminal's Ctrl-C does not reach. The script forwards the signal, and the tests on
 # a cluster take the cluster down.
 interrupted() {
-  stop
+  [[ -z $running ]] || kill -TERM "$running" 2>/dev/null || true
+  wait
   exit 130
 }
 trap interrupted INT TERM
-
-# stop ends the current stage and the lane beside it.
-stop() {
-  local process
-  for process in $running $beside; do kill -TERM "$process" 2>/dev/null || true; done
-  wait
-  [[ -z $beside ]] || cat "$TEST_TIMES.log"
-}
 
 stage() { # name, limit in seconds, command…
   local name=$1 limit=$2 start=$SECONDS status=0
@@ -49,47 +36,20 @@ stage() { # name, limit in seconds, command…
   set +m
   wait "$running" || status=$?
   running=
-  printf '   %-22s %5d s%s\n' "$name" $((SECONDS - start)) "${lane:+, beside the clusters}" >>"$TEST_TIMES"
+  summary+=("$(printf '%-22s %5d s' "$name" $((SECONDS - start)))")
   if ((status == 124 || status == 137)); then
     printf '== %s: not done within %d s\n' "$name" "$limit" >&2
   fi
   if ((status != 0)); then
     printf '== %s: failed\n' "$name" >&2
-    failed
+    report
+    exit 1
   fi
-  # A failed lane has ended before its time.
-  if [[ -n $beside ]] && ! kill -0 "$beside" 2>/dev/null; then join; fi
-}
-
-failed() {
-  stop
-  report
-  exit 1
-}
-
-# start_lane starts the stages without a cluster as a lane at the lowest priority: the tests on clusters wait more than they
-# compute. Its output is printed at its end.
-start_lane() {
-  set -m
-  nice -n 19 scripts/test.sh lane >"$TEST_TIMES.log" 2>&1 </dev/null &
-  beside=$!
-  set +m
-}
-
-# join waits for the lane and prints its output.
-join() {
-  local status=0
-  [[ -n $beside ]] || return 0
-  wait "$beside" || status=$?
-  beside=
-  cat "$TEST_TIMES.log"
-  ((status == 0)) || failed
 }
 
 report() {
-  [[ -z $lane ]] || return 0
   printf '\n== times\n'
-  cat "$TEST_TIMES"
+  printf '   %s\n' "${summary[@]}"
 }
 
 # assets sets the folder of envtest's programs in the environment, unless it is set already.
@@ -114,20 +74,24 @@ ci)
   stage "source builds" 2400 scripts/sandbox.sh build --cluster=auto
   assets
   stage "verify" 1200 scripts/verify.sh
-  start_lane
+  stage "unit, race, envtest" 1800 scripts/unit.sh -race
+  stage "macOS on arm64" 1200 scripts/cross.sh darwin/arm64
+  stage "controller-runtime" 1800 scripts/compat.sh oldest
+  stage "published library" 600 scripts/published.sh -run='^TestPublished$/^library$'
+  metrics
   stage "kind" 1800 env SANDBOX_CLUSTER=kind scripts/e2e.sh -skip="$only_embedded"
   stage "embedded" 900 scripts/embedded.sh
   stage "others on embedded" 600 "${embedded[@]}" go test -count=1 -timeout=9m -v ./e2e/adopted
   stage "browser" 600 scripts/browser.sh
   stage "faults" 900 "${embedded[@]}" scripts/faults.sh some
-  join
+  stage "faults on kind" 900 env SANDBOX_CLUSTER=kind scripts/faults.sh one
   cat <<EOF
 
 == left out, nightly by \`make test-all\`
    kind                   $only_embedded, which run on embedded sandboxes here
    others on kind         other operators on kind
    faults                 all but four tests; the commit chooses the fourth
-   faults on kind         all tests
+   faults on kind         all but one test, which the commit chooses
    controller-runtime     the minors after the oldest
    published modules      installing the sandbox from packed modules
    unit                   a random order of the tests, and the coverage of each package
@@ -136,13 +100,6 @@ EOF
   report
   printf '   %-22s %5d s\n' total $((SECONDS - started))
   exit
-  ;;
-lane)
-  stage "unit, race, envtest" 1800 scripts/unit.sh -race
-  stage "macOS on arm64" 1200 scripts/cross.sh darwin/arm64
-  stage "controller-runtime" 1800 scripts/compat.sh oldest
-  stage "published library" 600 scripts/published.sh -run='^TestPublished$/^library$'
-  metrics
   ;;
 all)
   stage "source builds" 2400 scripts/sandbox.sh build --cluster=auto
