@@ -42,7 +42,7 @@ func (c *Cluster) startEtcd(ctx context.Context, program string, report Report) 
 		ready: c.etcdReady,
 	}
 	if c.isNew() {
-		if err := c.endAll(ctx, component.Jaeger); err != nil { // See startEmpty. In a new sandbox no process runs.
+		if err := c.endClients(ctx); err != nil { // In a new sandbox no process runs.
 			return false, false, err
 		}
 		started, err = c.start(ctx, etcd, report)
@@ -74,13 +74,17 @@ func (c *Cluster) isNew() bool {
 	return err != nil || len(entries) == 0
 }
 
+// endClients stops the processes that cache objects of the cluster, before etcd starts without them.
+// Jaeger does not, and may be starting at the moment.
+func (c *Cluster) endClients(ctx context.Context) error {
+	return errors.Join(c.endAll(ctx, component.Jaeger), c.table.Stop(ctx, companion.Name))
+}
+
 // startEmpty moves the data of etcd aside and starts etcd without data. It keeps data that was
 // moved aside before.
 func (c *Cluster) startEmpty(ctx context.Context, etcd service, report Report) (started, emptied bool, err error) {
 	report.Say("etcd cannot read its data: moving it aside and starting empty")
-	// The other processes cache objects of the lost cluster. Jaeger does not, and may be starting
-	// at the moment.
-	if err := errors.Join(c.endAll(ctx, component.Jaeger), c.table.Stop(ctx, companion.Name)); err != nil {
+	if err := c.endClients(ctx); err != nil {
 		return false, false, err
 	}
 	c.aside = c.dir.Etcd() + ".broken-" + time.Now().UTC().Format("20060102T150405.000")
