@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Records the traces in sandbox/explain/testdata/recorded on embedded sandboxes: scenarios that each have one cause of slowness, and the
-# operators in the tests of the library. They take about four minutes. Arguments select parts (default: scenarios adopters). Then
-# run: go test ./sandbox/explain -update
+# Records the traces in sandbox/explain/testdata/recorded. Arguments select the parts (default: scenarios adopters): scenarios that each
+# have one cause of slowness and the operators in the tests of the library, both on embedded sandboxes in about four minutes, and pull,
+# which needs a container engine. Then run: go test ./sandbox/explain -update
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export GOFLAGS=-trimpath CGO_ENABLED=0
@@ -14,7 +14,7 @@ clean() {
   rm -rf "$home"
 }
 trap clean EXIT
-export XDG_STATE_HOME=$home/state OTEL_BSP_SCHEDULE_DELAY=200
+export XDG_STATE_HOME=$home/state SANDBOX_NAME=recordings OTEL_BSP_SCHEDULE_DELAY=200
 go build -o "$home/sandbox" ./sandbox
 go build -o "$home/operator" ./sandbox/explain/testdata/operator
 sandbox=$home/sandbox repository=$PWD
@@ -68,14 +68,10 @@ connect() {
   eval "$variables"
 }
 
-parts=" ${*:-scenarios adopters} "
-[[ $parts != *" adopters "* ]] || adopters
-[[ $parts == *" scenarios "* ]] || exit 0
-"$sandbox" up --cluster=embedded >&2
-connect
-
-create() { # name
-  kubectl create -f - <<<"{apiVersion: dummy.example.com/v1alpha1, kind: Head, metadata: {name: $1}, spec: {child_a: registry.k8s.io/pause:3.10.2}}" >&2
+create() { # name, image
+  kubectl create -f - <<EOF >&2
+{apiVersion: dummy.example.com/v1alpha1, kind: Head, metadata: {name: $1}, spec: {child_a: "${2:-registry.k8s.io/pause:3.10.2}"}}
+EOF
 }
 
 # save writes the trace of a Head when it is ready and its trace is complete.
@@ -85,6 +81,27 @@ save() { # name, file
   "$sandbox" trace "$1" -o json >"sandbox/explain/testdata/recorded/$2.json"
   echo "recorded $2" >&2
 }
+
+# pull records a Pod that waits for its image. It needs a kind cluster, because an embedded node simulates its containers.
+pull() {
+  local engine=podman node=$SANDBOX_NAME-control-plane
+  ! docker info >/dev/null 2>&1 || engine=docker
+  go build -ldflags=-s -o "$home/registry" ./sandbox/explain/testdata/registry
+  "$sandbox" up --cluster=kind >&2
+  connect
+  "$engine" cp "$home/registry" "$node:/registry"
+  "$engine" exec -d "$node" /registry
+  create pulling localhost:5001/slow:1
+  save pulling image-pull
+  "$sandbox" down >&2
+}
+
+parts=" ${*:-scenarios adopters} "
+[[ $parts != *" adopters "* ]] || adopters
+[[ $parts != *" pull "* ]] || pull
+[[ $parts == *" scenarios "* ]] || exit 0
+"$sandbox" up --cluster=embedded >&2
+connect
 
 # refuse makes the API server call a webhook that does not answer, or has no server, for each new ChildA.
 refuse() { # URL, failure policy

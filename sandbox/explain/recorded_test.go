@@ -36,6 +36,7 @@ func TestRecorded(t *testing.T) {
 		"webhook-slow":  {explain.ReasonWrite, "create ChildA", 2 * time.Second},
 		"control-plane": {explain.ReasonWebhook, "slow.example.com", 2 * time.Second},
 		"reconstructed": {explain.ReasonReaction, "", 4 * time.Second},
+		"image-pull":    {explain.ReasonWaiting, "pulling image", 8 * time.Second},
 		"adopter":       {explain.ReasonReaction, "", 0},
 		"multigroup":    {explain.ReasonWrite, "", 0},
 	} {
