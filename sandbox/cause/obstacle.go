@@ -44,6 +44,8 @@ func (o *Obstacle) Error() string {
 type Obstacles struct {
 	// Name is the name of the log.
 	Name string
+	// Simulated is true if nothing listens on the addresses of Pods and Services.
+	Simulated bool
 	// Now returns the time; nil means time.Now.
 	Now func() time.Time
 
@@ -52,6 +54,13 @@ type Obstacles struct {
 	found *Obstacle
 	last  string
 }
+
+// unreachable matches the errors of a connection to a Pod or a Service of an embedded cluster, and of a
+// command in a Pod.
+var unreachable = regexp.MustCompile(`error dialing backend|dial (?:tcp|udp) 10\.(?:244|96)\.\d+\.\d+:|lookup [\w.-]+\.svc(?:\.cluster\.local)?\b`)
+
+// simulatedRemedy is the remedy for these errors.
+const simulatedRemedy = "the Pods and Services of an embedded cluster are simulated, so the operator cannot connect to them: use --cluster=kind"
 
 // calm matches lines below the level error of the usual loggers.
 var calm = regexp.MustCompile(`"level":"(?i:debug|info|warn|warning)"|\t(?:DEBUG|INFO|WARN)\t|\blevel=(?i:debug|info|warn|warning)\b|^[IW]\d{4} `)
@@ -68,6 +77,9 @@ func (o *Obstacles) Write(line []byte) (int, error) {
 		o.last = failure
 	}
 	remedy, mayPass := needOf(text)
+	if remedy == "" && o.Simulated && unreachable.MatchString(text) {
+		remedy = simulatedRemedy
+	}
 	if remedy == "" {
 		return len(line), nil
 	}

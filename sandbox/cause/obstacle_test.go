@@ -54,6 +54,29 @@ func TestObstacles(t *testing.T) {
 	}
 }
 
+// Nothing listens on the addresses of Pods and Services of an embedded cluster.
+func TestObstaclesSimulated(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		`ERROR ping failed	{"error": "dial tcp 10.244.0.7:5432: i/o timeout"}`:                                     true,
+		`{"level":"error","error":"Get \"http://tide.sea.svc:80/\": dial tcp: lookup tide.sea.svc: no such host"}`: true,
+		`{"level":"error","error":"error dialing backend: dial tcp: lookup sandbox-node: no such host"}`:           true,
+		`ERROR ping failed	{"error": "dial tcp 192.0.2.1:443: i/o timeout"}`:                                       false,
+	} {
+		for _, simulated := range []bool{true, false} {
+			second := int64(0)
+			o := Obstacles{Simulated: simulated, Now: func() time.Time { return time.Unix(second, 0) }}
+			for second = range int64(3) {
+				second *= 20
+				fmt.Fprint(&o, line)
+			}
+			if found := o.Found() != nil; found != (want && simulated) {
+				t.Errorf("simulated %t: Found() after %s = %t", simulated, line, found)
+			}
+		}
+	}
+}
+
 func TestObstaclesLast(t *testing.T) {
 	t.Parallel()
 	o := Obstacles{}

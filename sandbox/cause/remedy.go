@@ -13,12 +13,17 @@ var (
 	// serve.
 	unknown = regexp.MustCompile(`could not find the requested resource \(\w+ ([\w-]+\.[\w-]+\.[\w.-]+)\)`)
 	// escalation matches the error about a role with permissions that the operator does not have.
-	escalation = regexp.MustCompile(`attempting to grant RBAC permissions not currently held:\s*n?(\{[^}]*\})`)
+	escalation = regexp.MustCompile(`attempting to grant RBAC permissions not currently held:(.*)`)
+	// rule matches one of its rules.
+	rule = regexp.MustCompile(`\{APIGroups:[^}]*\}|\{NonResourceURLs:[^}]*\}`)
 	// denied matches the error of the API server about a missing permission.
 	denied = regexp.MustCompile(`cannot (\w+) resource "([\w./-]+)" in API group "([\w.-]*)"(?: in the namespace "([\w.-]+)")?`)
 	// absent matches the error about an object that only manifests or users create.
 	absent = regexp.MustCompile(`(?i)\b((?:cluster)?roles?\.rbac\.authorization\.k8s\.io|storageclass(?:es)?\.storage\.k8s\.io|priorityclass(?:es)?\.scheduling\.k8s\.io|secrets?|configmaps?|serviceaccounts?) "([^"]+)" not found`)
 )
+
+// shownRules is the maximum number of rules of a role in a remedy.
+const shownRules = 10
 
 // Remedy returns the remedy if a text, for example a line of a log or the message of a condition,
 // says that the cluster lacks a kind, a permission or an object that the operator requires. The
@@ -40,8 +45,8 @@ func needOf(text string) (remedy string, mayPass bool) {
 			return fmt.Sprintf("the operator requires kinds that the cluster does not have: add the CustomResourceDefinition of %s to operator.manifests in sandbox.yaml", match[1]), false
 		}
 	}
-	if match := escalation.FindStringSubmatch(text); match != nil {
-		return "the operator grants permissions that it does not have: add a role with " + match[1] + " to operator.manifests in sandbox.yaml, and bind it to the operator's service account", false
+	if match := escalation.FindStringSubmatch(strings.ReplaceAll(text, "\n", " ")); match != nil {
+		return "the operator grants permissions that it does not have: add a role with " + strings.Join(rule.FindAllString(match[1], shownRules), ", ") + " to operator.manifests in sandbox.yaml, and bind it to the operator's service account", false
 	}
 	if match := denied.FindStringSubmatch(text); len(match) > 0 && match[2] != "events" { // An event is only a report.
 		where := "in all namespaces"

@@ -24,8 +24,8 @@ func TestRemedy(t *testing.T) {
 			`{apiGroups: ["apps"], resources: ["deployments/status"], verbs: ["patch"]} in namespace shop`,
 		},
 		"an escalation": {
-			"roles \"x\" is forbidden: user \"u\" (groups=[\"g\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}\n{APIGroups:[\"b\"]}",
-			`a role with {APIGroups:[""], Resources:["pods"], Verbs:["get"]} to`,
+			"roles \"x\" is forbidden: user \"u\" (groups=[\"g\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}\n{NonResourceURLs:[\"/b\"], Verbs:[\"get\"]}; more",
+			`a role with {APIGroups:[""], Resources:["pods"], Verbs:["get"]}, {NonResourceURLs:["/b"], Verbs:["get"]} to`,
 		},
 		"a role":                  {`clusterroles.rbac.authorization.k8s.io "viewer" not found`, `clusterroles "viewer"`},
 		"a role from a cache":     {`ClusterRole.rbac.authorization.k8s.io "viewer" not found`, `clusterrole "viewer"`},

@@ -24,7 +24,7 @@ const obstacleInterval = 2 * time.Second
 func (s *Sandbox) startSample(ctx context.Context, report report) error {
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	obstacles := &cause.Obstacles{Name: component.Operator}
+	obstacles := &cause.Obstacles{Name: component.Operator, Simulated: s.kind == component.Embedded}
 	var mu sync.Mutex
 	said := ""
 	var watches sync.WaitGroup
