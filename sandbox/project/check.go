@@ -34,6 +34,9 @@ func (d *decoder) judge(f *File, p *Project) {
 	}
 	d.judgePaths("operator.manifests", o.Manifests, p)
 	d.judgePaths("sample.manifests", f.Sample.Manifests, p)
+	if len(f.Faults.Update) > 0 {
+		d.judgePaths("faults.update", f.Faults.Update, p)
+	}
 	for name := range o.Env {
 		if !variablePattern.MatchString(name) {
 			d.failField("operator.env."+name, "invalid variable name")
