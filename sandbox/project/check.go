@@ -14,6 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 	"github.com/operator-tracing/sandbox/sandbox/project/goflags"
+	"github.com/operator-tracing/sandbox/sandbox/project/reference"
 )
 
 var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
@@ -33,13 +34,16 @@ func (d *decoder) judge(f *File, p *Project) {
 	}
 	d.judgePaths("operator.manifests", o.Manifests, p)
 	d.judgePaths("sample.manifests", f.Sample.Manifests, p)
+	if len(f.Faults.Update) > 0 {
+		d.judgePaths("faults.update", f.Faults.Update, p)
+	}
 	for name := range o.Env {
 		if !variablePattern.MatchString(name) {
 			d.failField("operator.env."+name, "invalid variable name")
 		}
 	}
 	for i, arg := range o.Embedded.Args {
-		for _, name := range references(arg) {
+		for _, name := range reference.Names(arg) {
 			if !slices.Contains(variables, name) {
 				d.failField(item("operator.embedded.args", i), "unknown variable $(%s); want one of %s", name, strings.Join(variables, ", "))
 			}
@@ -118,30 +122,3 @@ func (d *decoder) judgePaths(field string, paths []string, p *Project) {
 }
 
 func item(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
-
-var referencePattern = regexp.MustCompile(`\$?\$\(([^)]*)\)`)
-
-// references returns the names in $(NAME) references. As in Kubernetes, $$(NAME) does not count as
-// a reference.
-func references(arg string) (names []string) {
-	for _, match := range referencePattern.FindAllStringSubmatch(arg, -1) {
-		if !strings.HasPrefix(match[0], "$$") {
-			names = append(names, match[1])
-		}
-	}
-	return names
-}
-
-// expand replaces $(NAME) as Kubernetes does in the arguments of a container. Unknown names remain,
-// and $$ becomes $.
-func expand(text string, values map[string]string) string {
-	return referencePattern.ReplaceAllStringFunc(text, func(match string) string {
-		if strings.HasPrefix(match, "$$") {
-			return match[1:]
-		}
-		if value, ok := values[match[2:len(match)-1]]; ok {
-			return value
-		}
-		return match
-	})
-}

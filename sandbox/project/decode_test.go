@@ -123,6 +123,8 @@ func TestMistakes(t *testing.T) {
 		"a URL":                   {replace("[config]", "[https://example.com/x]"), "operator.manifests[0]: invalid path \"https://example.com/x\": want a folder or file on this machine"},
 		"no such manifests":       {replace("[samples]", "[samples, sample]"), ":7:24: sample.manifests[1]: "},
 		"no sample":               {strings.Replace(minimal, "sample:\n  manifests: [samples]\n", "", 1), "sample.manifests: required"},
+		"no such update":          {minimal + "faults: {update: [samples, changed]}\n", ":8:28: faults.update[1]: "},
+		"text for an update":      {minimal + "faults: {update: samples}\n", ":8:18: faults.update: want a list, found text"},
 		"an unknown reference":    {replace("  manifests: [config]", "  embedded: {args: [--port=$(PORT)]}\n  manifests: [config]"), "operator.embedded.args[0]: unknown variable $(PORT); want one of KUBECONFIG, NAMESPACE, "},
 		"an invalid variable":     {replace("  manifests: [config]", "  env: {a b: c}\n  manifests: [config]"), "operator.env.a b: invalid variable name"},
 		"an unreadable condition": {minimal + "  condition: Ready\n", `:8:14: sample.condition: invalid condition "Ready": want TYPE=STATUS`},

@@ -14,6 +14,7 @@ type File struct {
 	Operator   Operator `yaml:"operator"`
 	Sample     Sample   `yaml:"sample"`
 	Budget     Budget   `yaml:"budget"`
+	Faults     Faults   `yaml:"faults"`
 }
 
 // Operator is the operator that the sandbox runs.
@@ -97,4 +98,11 @@ type Budget struct {
 	Limits []string `yaml:"limits"`
 	// Findings are the IDs of findings that must not occur, or "any".
 	Findings []string `yaml:"findings"`
+}
+
+// Faults configures `sandbox faults run`.
+type Faults struct {
+	// Update are manifests that change the sample when it is ready (default no change). Objects
+	// without a namespace are in the namespace of the sample.
+	Update []string `yaml:"update"`
 }

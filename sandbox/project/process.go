@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/operator-tracing/sandbox/sandbox/project/reference"
 )
 
 // Place describes the resources of a process on this machine.
@@ -71,12 +73,12 @@ func (m *Manifests) Process(place Place) (*Process, error) {
 	}
 	p.Env = env
 	for i, v := range p.Env {
-		p.Env[i].Value = expand(v.Value, known)
+		p.Env[i].Value = reference.Expand(v.Value, known)
 		known[v.Name] = p.Env[i].Value
 	}
 	p.Probed = m.refersTo("PROBE_ADDRESS")
 	for _, arg := range m.arguments() {
-		p.Args = append(p.Args, expand(relocate(arg, mounts), known))
+		p.Args = append(p.Args, reference.Expand(relocate(arg, mounts), known))
 	}
 	return p, nil
 }
@@ -168,7 +170,7 @@ func (m *Manifests) arguments() []string {
 
 // refersTo reports whether the arguments contain $(NAME).
 func (m *Manifests) refersTo(name string) bool {
-	return slices.ContainsFunc(m.arguments(), func(arg string) bool { return slices.Contains(references(arg), name) })
+	return slices.ContainsFunc(m.arguments(), func(arg string) bool { return slices.Contains(reference.Names(arg), name) })
 }
 
 // mount maps a folder in the Pod to a folder of the process.

@@ -94,6 +94,23 @@ func TestRender(t *testing.T) {
 	}
 }
 
+// TestUpdate checks which objects fault runs apply as a change of the sample.
+func TestUpdate(t *testing.T) {
+	const changed = "{apiVersion: cache.example.com/v1, kind: Cache, metadata: {generateName: cache-}, spec: {size: 2}}"
+	m := rendered(t, write(t, minimal+"faults: {update: [changed.yaml]}\n", map[string]string{
+		"samples/cache.yaml": "{apiVersion: cache.example.com/v1, kind: Cache, metadata: {generateName: cache-, namespace: team}}",
+		"changed.yaml":       changed + "\n---\n{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: skipped}}\n",
+	}))
+	subject := m.Subject()
+	if len(subject.Update) != 1 {
+		t.Fatalf("Update = %v, want only the Cache", subject.Update)
+	}
+	// The stage of the fault runs sets the namespace.
+	if got := subject.Update[0]; got.GetName() != subject.Sample().Name || got.GetNamespace() != "" {
+		t.Errorf("Update = %s/%s, want the name of the sample %s, without a namespace", got.GetNamespace(), got.GetName(), subject.Sample().Name)
+	}
+}
+
 func TestScopes(t *testing.T) {
 	m := rendered(t, write(t, minimal, map[string]string{
 		"config/crd.yaml":    strings.Replace(crd, "Namespaced", "Cluster", 1),
@@ -135,6 +152,8 @@ func TestRenderMistakes(t *testing.T) {
 			"operator.manifests: no CustomResourceDefinition for PodMonitoring m (monitoring.googleapis.com/v1); remove it"},
 		"a skipped kind that is not there": {strings.Replace(minimal, "  manifests: [config]", "  skip: [PodMonitoring]\n  manifests: [config]", 1), nil,
 			`operator.skip[0]: no object of kind "PodMonitoring" in the manifests; want KIND.GROUP`},
+		"an empty update":   {minimal + "faults: {update: [none.yaml]}\n", map[string]string{"none.yaml": "# none\n"}, "faults.update: no objects in the manifests"},
+		"an unknown update": {minimal + "faults: {update: [u.yaml]}\n", map[string]string{"u.yaml": "{apiVersion: other.example.com/v1, kind: Other, metadata: {name: m}}"}, "faults.update: no CustomResourceDefinition for Other m"},
 		"an unknown sample": {minimal, map[string]string{"samples/cache.yaml": "{apiVersion: other.example.com/v1, kind: Other, metadata: {name: m}}"}, "sample.manifests: no CustomResourceDefinition for Other m"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,7 +194,7 @@ func TestLoadOfAFolder(t *testing.T) {
 }
 
 func TestSaveAndLoadSubject(t *testing.T) {
-	want := rendered(t, write(t, minimal+"  condition: Available=False\n", nil)).Subject()
+	want := rendered(t, write(t, minimal+"  condition: Available=False\nfaults: {update: [samples]}\n", nil)).Subject()
 	path := filepath.Join(t.TempDir(), "subject.json")
 	if err := SaveSubject(path, want); err != nil {
 		t.Fatal(err)
@@ -184,7 +203,7 @@ func TestSaveAndLoadSubject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" || len(got.Update) == 0 {
 		t.Errorf("loaded subject (-saved +loaded):\n%s", diff)
 	}
 	// Old versions wrote no file and ran the reference operator.

@@ -27,6 +27,8 @@ type Manifests struct {
 	Objects []*unstructured.Unstructured
 	// Samples are applied when the operator is ready. The trace of the first one is shown.
 	Samples []*unstructured.Unstructured
+	// Update changes the sample; see [Faults].
+	Update []*unstructured.Unstructured
 	// Skipped are objects of the manifests that are not applied; see [Operator.Skip].
 	Skipped []*unstructured.Unstructured
 	// Deployment is the manager's Deployment, converted from Objects, and Container the index of
@@ -53,6 +55,9 @@ func (p *Project) Render() (*Manifests, error) {
 	if m.Samples, err = p.read(p.File.Sample.Manifests); err != nil {
 		return nil, p.wrong("sample.manifests", err)
 	}
+	if m.Update, err = p.read(p.File.Faults.Update); err != nil {
+		return nil, p.wrong("faults.update", err)
+	}
 	defined := kinds.Definitions(m.Objects)
 	if err := errors.Join(m.skip(), m.checkKinds(defined)); err != nil {
 		return nil, err
@@ -60,8 +65,12 @@ func (p *Project) Render() (*Manifests, error) {
 	if len(m.Samples) == 0 {
 		return nil, p.wrong("sample.manifests", fmt.Errorf("no objects in the manifests"))
 	}
+	if len(m.Update) == 0 && len(p.File.Faults.Update) > 0 {
+		return nil, p.wrong("faults.update", fmt.Errorf("no objects in the manifests"))
+	}
 	kinds.SetNames(m.Objects)
 	kinds.SetNames(m.Samples)
+	kinds.SetNames(m.Update)
 	kinds.SetNamespaces(m.Objects, cmp.Or(p.File.Operator.Namespace, DefaultNamespace), defined)
 	kinds.SetNamespaces(m.Samples, DefaultNamespace, defined)
 	// Also the samples' own: they stay when the sandbox deletes a sample.
@@ -155,7 +164,7 @@ func (p *Project) readPath(path string) (all []*unstructured.Unstructured, err e
 func (m *Manifests) skip() error {
 	var skip []schema.GroupKind
 	var wrong []error
-	all := slices.Concat(m.Objects, m.Samples)
+	all := slices.Concat(m.Objects, m.Samples, m.Update)
 	for i, name := range m.project.File.Operator.Skip {
 		kind := schema.ParseGroupKind(name)
 		skip = append(skip, kind)
@@ -168,6 +177,7 @@ func (m *Manifests) skip() error {
 	m.Objects, m.Skipped = kinds.Split(m.Objects, skip, defined)
 	m.Samples, more = kinds.Split(m.Samples, skip, defined)
 	m.Skipped = append(m.Skipped, more...)
+	m.Update, _ = kinds.Split(m.Update, skip, defined)
 	return errors.Join(wrong...)
 }
 
@@ -188,7 +198,9 @@ func (m *Manifests) checkKinds(defined map[schema.GroupKind]string) error {
 	}
 	check("operator.manifests", "list its kind in operator.skip", m.Objects)
 	if m.project.File.Sample.DefinedBy == "" {
-		check("sample.manifests", "set sample.definedBy to operator if the operator defines the kind when it starts", m.Samples)
+		const remedy = "set sample.definedBy to operator if the operator defines the kind when it starts"
+		check("sample.manifests", remedy, m.Samples)
+		check("faults.update", remedy, m.Update)
 	}
 	return errors.Join(wrong...)
 }

@@ -30,6 +30,8 @@ type Subject struct {
 	Condition condition.Condition `json:"condition"`
 	// Samples are the sample objects as applied; at least one.
 	Samples []*unstructured.Unstructured `json:"samples"`
+	// Update are the objects with which fault runs change the sample; see [Faults].
+	Update []*unstructured.Unstructured `json:"update,omitempty"`
 }
 
 // Subject returns the Subject of the manifests.
@@ -37,7 +39,7 @@ func (m *Manifests) Subject() Subject {
 	reached, _ := condition.Parse(m.project.File.Sample.Condition) // The decoder has validated it.
 	return Subject{
 		File: m.project.Path, ServiceName: m.ServiceName, Annotation: m.project.File.Operator.Webhook.Annotation,
-		Condition: reached, Samples: m.Samples,
+		Condition: reached, Samples: m.Samples, Update: m.Update,
 	}
 }
 

@@ -29,8 +29,10 @@ type options struct {
 	budget, bound, quiet  time.Duration
 	full, list, inPlace   bool
 
-	plans   []plan.Plan
-	changed []*unstructured.Unstructured
+	plans []plan.Plan
+	// updateSet is true if update overrides sandbox.yaml, and changed are its objects.
+	updateSet bool
+	changed   []*unstructured.Unstructured
 }
 
 // New returns the command `sandbox faults`.
@@ -51,11 +53,11 @@ func newRun(shared *command.Shared, stderr *os.File) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the operator once for each write and each fault, and compare the results",
-		Long: `run applies the sample of a running sandbox twice without a fault, and records what the operator writes and which events it
-watches. Then it runs a plan for each write and event, and each fault: the write is refused (refuse-500, refuse-429, refuse-409), its
-answer is lost (lost-answer, lost-answer-timeout), the operator is killed right before or after it (kill-before, kill-after), the API
-server is unavailable from then on (unavailable); the event comes late (watch-delay), only by a new list (watch-cut), or reads are
-stale until the next one (stale-read). Each plan has a fresh operator process and a namespace of its own.
+		Long: `run applies, changes (see --update) and deletes the sample of a running sandbox twice without a fault. It records what the operator
+writes and which events it watches. Then it runs a plan for each write and event, and each fault: the write is refused (refuse-500,
+refuse-429, refuse-409), its answer is lost (lost-answer, lost-answer-timeout), the operator is killed right before or after it
+(kill-before, kill-after), the API server is unavailable from then on (unavailable); the event comes late (watch-delay), only by a new
+list (watch-cut), or reads are stale until the next one (stale-read). Each plan has a fresh operator process and a namespace of its own.
 
 A plan passes if the sample becomes ready, the objects are as without the fault, nothing is created more often, nothing is left after
 the deletion, and the operator comes to rest. A failure shows both traces, the writes, the differing objects, the end of the
@@ -69,7 +71,7 @@ See docs/faults.md.`,
   go run ./sandbox faults run                                # all plans
   go run ./sandbox faults run --list                         # the plans, with the writes and events that they hit
   go run ./sandbox faults run --only=write:3,kill-after      # one of them again
-  go run ./sandbox faults run --update=changed-sample.yaml   # also change the sample when it is ready
+  go run ./sandbox faults run --update=changed-sample.yaml   # change the sample when it is ready
   go run ./sandbox faults run --budget=5m --junit=faults.xml -o html > faults.html`,
 		Args: command.ExactArgs(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -90,7 +92,7 @@ See docs/faults.md.`,
 	flags := cmd.Flags()
 	shared.BindFile(flags)
 	flags.StringArrayVar(&o.only, "only", nil, "`PLAN` to run, for example write:3,kill-after; can be repeated (default all)")
-	flags.StringVar(&o.update, "update", "", "`FILE` of manifests that change the sample when it is ready; its writes get plans, too")
+	flags.StringVar(&o.update, "update", "", "`FILE` of manifests that change the sample when it is ready; its writes get plans, too; empty for no change (default faults.update in sandbox.yaml)")
 	flags.DurationVar(&o.budget, "budget", 0, "time after which no further plan starts (default no limit)")
 	flags.DurationVar(&o.bound, "bound", 0, "time limit for each of apply, update and delete (default 10 times the slowest run without a fault, at least 10s)")
 	flags.DurationVar(&o.quiet, "quiet", 0, "time without writes after which the operator is at rest (default "+faults.DefaultQuiet.String()+", and 10s in the first run without a fault)")
@@ -149,7 +151,7 @@ func (o *options) check(cmd *cobra.Command) error {
 			return fmt.Errorf("saving the JUnit report: %w; create the folder", err)
 		}
 	}
-	if o.update == "" {
+	if o.updateSet = cmd.Flags().Changed("update"); o.update == "" {
 		return nil
 	}
 	var err error
@@ -213,7 +215,7 @@ func (o *options) repeat(plan plan.Plan) string {
 			args = append(args, "--"+name+"="+value.String())
 		}
 	}
-	if o.update != "" {
+	if o.updateSet {
 		args = append(args, "--update="+hint.ShellWord(o.update))
 	}
 	if o.inPlace {

@@ -106,8 +106,12 @@ func (o *options) options(ctx context.Context, run *lifecycle.Sandbox) (faults.O
 	if err != nil {
 		return faults.Options{}, err
 	}
+	update := o.changed
+	if !o.updateSet {
+		update = cluster.Subject().Update
+	}
 	return faults.Options{
-		Cluster: cluster, Name: cmp.Or(run.Record.File, "the reference operator"), Samples: cluster.Subject().Samples, Update: o.changed,
+		Cluster: cluster, Name: cmp.Or(run.Record.File, "the reference operator"), Samples: cluster.Subject().Samples, Update: update,
 		InPlace: o.inPlace, Webhook: webhook, Only: o.plans, Full: o.full, List: o.list, Budget: o.budget, Bound: o.bound, Quiet: o.quiet,
 		Labels: session.Labels(), Repeat: o.repeat,
 	}, nil
