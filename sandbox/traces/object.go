@@ -18,8 +18,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/kinds"
-	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 // Object names an object of the cluster.
@@ -120,7 +120,7 @@ func (r *Reader) wantNamespace(ctx context.Context, target *apply.Cluster, name 
 }
 
 func noKind(target *apply.Cluster, name, format string) error {
-	return errors.New(fmt.Sprintf(format, name) + near.Hint(name, kinds.Names(target)))
+	return errors.New(fmt.Sprintf(format, name) + suggest.Hint(name, kinds.Names(target)))
 }
 
 // ErrNoObject says that there is no object of that name.
@@ -169,7 +169,7 @@ func others(ctx context.Context, target *apply.Cluster, object Object) string {
 	for _, o := range list.Items {
 		names = append(names, strings.TrimPrefix(o.GetNamespace()+"/"+o.GetName(), "/"))
 	}
-	if hint := near.Hint(strings.TrimPrefix(object.Namespace+"/"+object.Name, "/"), names); hint != "" {
+	if hint := suggest.Hint(strings.TrimPrefix(object.Namespace+"/"+object.Name, "/"), names); hint != "" {
 		return hint
 	}
 	return "; there is " + strings.Join(names[:min(len(names), most)], ", ")

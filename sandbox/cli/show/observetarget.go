@@ -17,10 +17,10 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/kinds"
-	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 	"github.com/operator-tracing/sandbox/sandbox/provider/existing"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 // clusterOf describes the cluster that observe watches. Without shared it runs as a kubectl plugin.
@@ -81,7 +81,7 @@ func (o *observeOptions) target(ctx context.Context, c *apply.Cluster, argument 
 	known, err := kinds.Called(ctx, c, kind)
 	switch {
 	case meta.IsNoMatchError(err):
-		return writes.Object{}, fmt.Errorf("no kind is called %q%s", kind, near.Hint(kind, kinds.Names(c)))
+		return writes.Object{}, fmt.Errorf("no kind is called %q%s", kind, suggest.Hint(kind, kinds.Names(c)))
 	case meta.IsAmbiguousError(err):
 		return writes.Object{}, fmt.Errorf("%w; add the group to the kind, for example certificates.cert-manager.io/web", err)
 	case err != nil:
