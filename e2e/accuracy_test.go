@@ -33,7 +33,7 @@ func TestAccuracyOfCauses(t *testing.T) {
 	newFeature("the inferred causes are the recorded ones", needPods).
 		assess("an observer without the library's contexts watches", a.start).
 		assess("Heads are created, changed, repaired and deleted one by one", a.single).
-		assess("many Heads are created at once", a.crowd).
+		assess("many Heads are created at once", a.load).
 		assess("its causes are the recorded ones", a.compare).run(t)
 }
 
@@ -90,7 +90,7 @@ func (a *accuracy) repair(ctx context.Context, s *step, name string) error {
 	if err := s.Client.Delete(ctx, deployment, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
 		return fmt.Errorf("deleting Deployment %s: %w", child, err)
 	}
-	if err := eventuallyOther(ctx, s.Scene, child, deployment.UID, &appsv1.Deployment{}); err != nil {
+	if err := eventuallyOther(ctx, s.Fixture, child, deployment.UID, &appsv1.Deployment{}); err != nil {
 		return err
 	}
 	return s.WaitReady(ctx, name)
@@ -111,10 +111,10 @@ func (a *accuracy) delete(ctx context.Context, s *step, name string) error {
 	})
 }
 
-func (a *accuracy) crowd(ctx context.Context, s *step) {
+func (a *accuracy) load(ctx context.Context, s *step) {
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range together {
-		group.Go(func() error { return a.create(ctx, s, fmt.Sprintf("crowd-%d", i)) })
+		group.Go(func() error { return a.create(ctx, s, fmt.Sprintf("load-%d", i)) })
 	}
 	if err := group.Wait(); err != nil {
 		s.Fatal(err)

@@ -87,7 +87,7 @@ func TestChildDeletedLate(t *testing.T) {
 			}
 		}).
 		assess("its ChildA is created again", func(ctx context.Context, s *step) {
-			recreated(ctx, s.T, s.Scene, childName(created.head), func() client.Object { return &v1alpha1.ChildA{} })
+			recreated(ctx, s.T, s.Fixture, childName(created.head), func() client.Object { return &v1alpha1.ChildA{} })
 			if err := s.Get(ctx, childName(created.head), &child); err != nil {
 				s.Fatal(err)
 			}

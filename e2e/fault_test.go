@@ -20,7 +20,7 @@ func TestFault(t *testing.T) {
 	f := newFeature("ends as E2E_FAULT requests", needPods)
 	if os.Getenv("E2E_FAULT") == "setup" {
 		f.builder.Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-			disturb(ctx, &step{T: t, Scene: f.scene})
+			disturb(ctx, &step{T: t, Fixture: f.fixture})
 			t.Fatal("the feature's setup fails")
 			return ctx
 		})

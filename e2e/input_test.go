@@ -37,7 +37,7 @@ func TestBadHeads(t *testing.T) {
 		if _, err := s.CreateHead(ctx, "good", nil); err != nil {
 			s.Fatal(err)
 		}
-		_, err := updateHead(ctx, s.Scene, "good", func(head *v1alpha1.Head) { head.Spec.ChildA = "" })
+		_, err := updateHead(ctx, s.Fixture, "good", func(head *v1alpha1.Head) { head.Spec.ChildA = "" })
 		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "spec.child_a") {
 			s.Errorf("updating the Head = %v, want Invalid with spec.child_a", err)
 		}
@@ -103,7 +103,7 @@ func TestContextsFromOutside(t *testing.T) {
 		"add to it":         annotate("tracing.k8s.io/tracestate", "vendor=1"),
 	} {
 		f.assess("an update can't "+what, func(ctx context.Context, s *step) {
-			head, err := updateHead(ctx, s.Scene, linked.head.Name, tamper)
+			head, err := updateHead(ctx, s.Fixture, linked.head.Name, tamper)
 			if err != nil {
 				s.Fatal(err)
 			}
@@ -112,7 +112,7 @@ func TestContextsFromOutside(t *testing.T) {
 	}
 	f.assess("an update can remove it", func(ctx context.Context, s *step) {
 		// The request changes nothing else, so the webhook does not change it.
-		head, err := updateHead(ctx, s.Scene, linked.head.Name, func(head *v1alpha1.Head) { head.Annotations = nil })
+		head, err := updateHead(ctx, s.Fixture, linked.head.Name, func(head *v1alpha1.Head) { head.Annotations = nil })
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -185,12 +185,12 @@ func TestUserAnnotations(t *testing.T) {
 		}).
 		assess("at every change", func(ctx context.Context, s *step) {
 			mine["example.com/later"] = "added"
-			head, err := updateHead(ctx, s.Scene, "head", annotate("example.com/later", "added"))
+			head, err := updateHead(ctx, s.Fixture, "head", annotate("example.com/later", "added"))
 			if err != nil {
 				s.Fatal(err)
 			}
 			check(s.T, "after a change of annotations", head)
-			head, err = updateHead(ctx, s.Scene, "head", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
+			head, err = updateHead(ctx, s.Fixture, "head", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
 			if err != nil {
 				s.Fatal(err)
 			}

@@ -25,12 +25,12 @@ const (
 	needKubelet   = "kubelet"
 )
 
-// feature is a feature of e2e-framework with its own scene. It has run when all of its assessments
+// feature is a feature of e2e-framework with its own fixture. It has run when all of its assessments
 // have ended.
 type feature struct {
 	name    string
 	builder *features.FeatureBuilder
-	scene   *harness.Scene
+	fixture *harness.Fixture
 	steps   int
 	done    int
 }
@@ -39,16 +39,16 @@ func newFeature(name, needed string) *feature {
 	f := &feature{name: name, builder: features.New(name).WithLabel(needs, needed)}
 	f.builder.Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 		t.Helper()
-		f.scene = suite.Cluster.NewScene(ctx, t)
+		f.fixture = suite.Cluster.NewFixture(ctx, t)
 		return ctx
 	})
 	return f
 }
 
-// step is the data of an assessment: its test, and the feature's scene.
+// step is the data of an assessment: its test, and the feature's fixture.
 type step struct {
 	*testing.T
-	*harness.Scene
+	*harness.Fixture
 }
 
 // assess adds an assessment. A fatal failure of the assessment ends the feature.
@@ -56,7 +56,7 @@ func (f *feature) assess(what string, do func(context.Context, *step)) *feature 
 	f.steps++
 	f.builder.Assess(what, func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 		t.Helper()
-		do(ctx, &step{T: t, Scene: f.scene})
+		do(ctx, &step{T: t, Fixture: f.fixture})
 		f.done++ // A skip does not reach this line.
 		return ctx
 	})

@@ -142,7 +142,7 @@ func firstReaction(ctx context.Context, s *step, traceID, a, b string) (order ma
 	return order, err
 }
 
-// create creates an object in the scene's namespace.
+// create creates an object in the fixture's namespace.
 func create(ctx context.Context, s *step, manifest string) *unstructured.Unstructured {
 	s.Helper()
 	object := &unstructured.Unstructured{}

@@ -40,7 +40,7 @@ func TestJaegerDown(t *testing.T) {
 			}
 		}).
 		assess("a changed Head becomes ready", func(ctx context.Context, s *step) {
-			if _, err := updateHead(ctx, s.Scene, "unseen", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage }); err != nil {
+			if _, err := updateHead(ctx, s.Fixture, "unseen", func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage }); err != nil {
 				s.Fatal(err)
 			}
 			if err := s.WaitReady(ctx, "unseen"); err != nil {

@@ -98,7 +98,7 @@ func changeTwice(ctx context.Context, s *step, try int) ([]*overtaker, error) {
 }
 
 func (o *overtaker) change(ctx context.Context, s *step, image string) (spantree.Link, error) {
-	head, err := updateHead(ctx, s.Scene, o.name, func(head *v1alpha1.Head) { head.Spec.ChildA = image })
+	head, err := updateHead(ctx, s.Fixture, o.name, func(head *v1alpha1.Head) { head.Spec.ChildA = image })
 	if err != nil {
 		return spantree.Link{}, fmt.Errorf("changing Head %s: %w", o.name, err)
 	}

@@ -23,7 +23,7 @@ func TestDeletedByHand(t *testing.T) {
 	var created creation
 	created.assess(newFeature("what is deleted by hand is made again", needPods)).
 		assess("the Deployment", func(ctx context.Context, s *step) {
-			recreated(ctx, s.T, s.Scene, childName(created.head), func() client.Object { return &appsv1.Deployment{} })
+			recreated(ctx, s.T, s.Fixture, childName(created.head), func() client.Object { return &appsv1.Deployment{} })
 		}).
 		assess("the trace of the change shows that", func(ctx context.Context, s *step) {
 			if _, err := s.WaitTrace(ctx, created.head, "recreate.tree"); err != nil {
@@ -35,8 +35,8 @@ func TestDeletedByHand(t *testing.T) {
 			if err := s.Get(ctx, childName(created.head), deployment); err != nil {
 				s.Fatal(err)
 			}
-			recreated(ctx, s.T, s.Scene, childName(created.head), func() client.Object { return &v1alpha1.ChildA{} })
-			if err := eventuallyOther(ctx, s.Scene, childName(created.head), deployment.UID, &appsv1.Deployment{}); err != nil {
+			recreated(ctx, s.T, s.Fixture, childName(created.head), func() client.Object { return &v1alpha1.ChildA{} })
+			if err := eventuallyOther(ctx, s.Fixture, childName(created.head), deployment.UID, &appsv1.Deployment{}); err != nil {
 				s.Fatal(err)
 			}
 			if err := s.WaitReady(ctx, created.head.Name); err != nil {
@@ -46,7 +46,7 @@ func TestDeletedByHand(t *testing.T) {
 }
 
 // recreated deletes an object and waits until a new one exists and the Head is ready again.
-func recreated(ctx context.Context, t *testing.T, s *harness.Scene, name string, empty func() client.Object) {
+func recreated(ctx context.Context, t *testing.T, s *harness.Fixture, name string, empty func() client.Object) {
 	t.Helper()
 	obj := empty()
 	if err := s.Get(ctx, name, obj); err != nil {
@@ -63,7 +63,7 @@ func recreated(ctx context.Context, t *testing.T, s *harness.Scene, name string,
 	}
 }
 
-func eventuallyOther(ctx context.Context, s *harness.Scene, name string, old types.UID, obj client.Object) error {
+func eventuallyOther(ctx context.Context, s *harness.Fixture, name string, old types.UID, obj client.Object) error {
 	return harness.Eventually(ctx, correctionLimit, fmt.Sprintf("another %T %s", obj, name), func(ctx context.Context) error {
 		if err := s.Get(ctx, name, obj); err != nil {
 			return err
@@ -86,14 +86,14 @@ func TestChangedByHand(t *testing.T) {
 			}
 		}).
 		assess("the Deployment's image", func(ctx context.Context, s *step) {
-			corrected(ctx, s.T, s.Scene, &appsv1.Deployment{}, `{"spec":{"template":{"spec":{"containers":[{"name":"child-a","image":"`+harness.OtherImage+`"}]}}}}`, deploymentImage)
+			corrected(ctx, s.T, s.Fixture, &appsv1.Deployment{}, `{"spec":{"template":{"spec":{"containers":[{"name":"child-a","image":"`+harness.OtherImage+`"}]}}}}`, deploymentImage)
 		}).
 		assess("the ChildA's image", func(ctx context.Context, s *step) {
-			corrected(ctx, s.T, s.Scene, &v1alpha1.ChildA{}, `{"spec":{"image":"`+harness.OtherImage+`"}}`, childImage)
-			corrected(ctx, s.T, s.Scene, &appsv1.Deployment{}, `{}`, deploymentImage)
+			corrected(ctx, s.T, s.Fixture, &v1alpha1.ChildA{}, `{"spec":{"image":"`+harness.OtherImage+`"}}`, childImage)
+			corrected(ctx, s.T, s.Fixture, &appsv1.Deployment{}, `{}`, deploymentImage)
 		}).
 		assess("the number of replicas", func(ctx context.Context, s *step) {
-			corrected(ctx, s.T, s.Scene, &appsv1.Deployment{}, `{"spec":{"replicas":3}}`, func(obj client.Object) error {
+			corrected(ctx, s.T, s.Fixture, &appsv1.Deployment{}, `{"spec":{"replicas":3}}`, func(obj client.Object) error {
 				if replicas := obj.(*appsv1.Deployment).Spec.Replicas; replicas == nil || *replicas != 1 {
 					return fmt.Errorf("replicas are %v, want 1", replicas)
 				}
@@ -104,7 +104,7 @@ func TestChangedByHand(t *testing.T) {
 
 // corrected merges a patch into the object with the Head's name, and waits until the object is
 // correct and the Head ready.
-func corrected(ctx context.Context, t *testing.T, s *harness.Scene, obj client.Object, patch string, right func(client.Object) error) {
+func corrected(ctx context.Context, t *testing.T, s *harness.Fixture, obj client.Object, patch string, right func(client.Object) error) {
 	t.Helper()
 	obj.SetNamespace(s.Namespace)
 	obj.SetName("head-child-a")

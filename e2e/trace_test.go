@@ -160,7 +160,7 @@ func TestHeadUpdateKeepsOneTracePerChange(t *testing.T) {
 	var first, second creation
 	f := newFeature("a changed Head has a second trace", needPods)
 	first.assess(f).assess("the update starts a new trace", func(ctx context.Context, s *step) {
-		head, err := updateHead(ctx, s.Scene, first.head.Name, func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
+		head, err := updateHead(ctx, s.Fixture, first.head.Name, func(head *v1alpha1.Head) { head.Spec.ChildA = harness.OtherImage })
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func TestHeadUpdateKeepsOneTracePerChange(t *testing.T) {
 }
 
 // updateHead changes a Head, retries after a conflict, and returns it as stored after admission.
-func updateHead(ctx context.Context, s *harness.Scene, name string, change func(*v1alpha1.Head)) (*v1alpha1.Head, error) {
+func updateHead(ctx context.Context, s *harness.Fixture, name string, change func(*v1alpha1.Head)) (*v1alpha1.Head, error) {
 	var head *v1alpha1.Head
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		head = &v1alpha1.Head{}

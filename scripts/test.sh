@@ -66,7 +66,7 @@ embedded=(env -u SANDBOX_IMAGES SANDBOX_CLUSTER=embedded)
 
 # The features that embedded sandboxes test in `ci`. Kind tests them only in `all`: neither the kubelet nor the network of Pods has
 # a part in their result.
-only_embedded='^Test(AccuracyOfCauses|Triage|UpdatesOvertaken|Crowd|UntrustedContexts|ChildDeletedLate|QueryInterfaces|Watch|HeadTraceJaegerExporter)$'
+only_embedded='^Test(AccuracyOfCauses|Triage|UpdatesOvertaken|Load|UntrustedContexts|ChildDeletedLate|QueryInterfaces|Watch|HeadTraceJaegerExporter)$'
 
 case "${1:-ci}" in
 ci)

@@ -148,6 +148,7 @@ check "generated files" unchanged scripts/generate.sh
 check "tidy modules" unchanged in_copy tidy
 check "one set of versions" unchanged in_copy sync
 check "gofmt" formatted
+check "package budget" scripts/budget.sh
 check "go vet" go vet "${packages[@]}"
 check "golangci-lint" lint
 check "actionlint" scripts/actionlint.sh

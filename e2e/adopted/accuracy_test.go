@@ -241,7 +241,7 @@ func (e *experiment) run() causes.Result {
 	}
 	e.settle("created together", func() {
 		for i := range together {
-			e.create(e.object, fmt.Sprintf("crowd-%d", i))
+			e.create(e.object, fmt.Sprintf("load-%d", i))
 		}
 	})
 	return e.compare()

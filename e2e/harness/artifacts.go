@@ -30,7 +30,7 @@ const maxLines = 20_000
 // keepArtifacts writes the data that explains a failure: the traces as OTLP JSON and as trees,
 // their differences, the objects, events, and logs. It only logs its own errors, so that they do
 // not hide the failure.
-func (s *Scene) keepArtifacts(ctx context.Context) {
+func (s *Fixture) keepArtifacts(ctx context.Context) {
 	folder := filepath.Join(s.artifacts, fileName(s.t.Name()))
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		s.t.Logf("creating the folder of the artifacts: %v", err)
@@ -52,7 +52,7 @@ func (s *Scene) keepArtifacts(ctx context.Context) {
 
 // Keep writes a file, for example with measurements, to the artifacts. It does so for passed tests,
 // too.
-func (s *Scene) Keep(name string, data []byte) error {
+func (s *Fixture) Keep(name string, data []byte) error {
 	folder := filepath.Join(s.artifacts, fileName(s.t.Name()))
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("keeping %s: %w", name, err)
@@ -65,9 +65,9 @@ func (s *Scene) Keep(name string, data []byte) error {
 
 type writeFunc func(name string, data []byte, err error)
 
-// keepTraces writes every trace that the scene read or its objects name, in its current state if it
+// keepTraces writes every trace that the fixture read or its objects name, in its current state if it
 // can be read, and the instructions to load them.
-func (s *Scene) keepTraces(ctx context.Context, write writeFunc) {
+func (s *Fixture) keepTraces(ctx context.Context, write writeFunc) {
 	write("README.txt", []byte(reload), nil)
 	now := func(string) (tracetree.Trace, error) { return tracetree.Trace{}, errors.New("no client of Jaeger") }
 	// Use HTTP, because links have no attributes in responses over gRPC.
@@ -103,8 +103,8 @@ func (s *Scene) keepTraces(ctx context.Context, write writeFunc) {
 	}
 }
 
-// named returns the ids of the traces that the scene's objects name.
-func (s *Scene) named(ctx context.Context) []string {
+// named returns the ids of the traces that the fixture's objects name.
+func (s *Fixture) named(ctx context.Context) []string {
 	var ids []string
 	for _, list := range []client.ObjectList{&v1alpha1.HeadList{}, &v1alpha1.ChildAList{}, &appsv1.DeploymentList{}} {
 		if err := s.Client.List(ctx, list, client.InNamespace(s.Namespace)); err != nil {
@@ -133,7 +133,7 @@ triage-ID.txt, the verdict; the objects and events of the namespace (*.yaml); an
 and the logs of all components are in the folder kind or embedded, as "sandbox export" writes them.
 `
 
-func (s *Scene) keepObjects(ctx context.Context, write writeFunc) {
+func (s *Fixture) keepObjects(ctx context.Context, write writeFunc) {
 	for name, list := range map[string]client.ObjectList{
 		"heads": &v1alpha1.HeadList{}, "childas": &v1alpha1.ChildAList{}, "deployments": &appsv1.DeploymentList{},
 		"replicasets": &appsv1.ReplicaSetList{}, "pods": &corev1.PodList{}, "events": &corev1.EventList{},
@@ -148,7 +148,7 @@ func (s *Scene) keepObjects(ctx context.Context, write writeFunc) {
 }
 
 // keepLogs writes the logs of the operator and of Jaeger. The export of the sandbox has all others.
-func (s *Scene) keepLogs(ctx context.Context, write writeFunc) {
+func (s *Fixture) keepLogs(ctx context.Context, write writeFunc) {
 	for _, name := range []string{component.Operator, component.Jaeger} {
 		data, err := s.log(ctx, name)
 		write("log-"+name+".txt", data, err)

@@ -13,11 +13,11 @@ import (
 // emptyLimit is the timeout for the end of all Pods in a namespace.
 const emptyLimit = 5 * time.Minute
 
-// Empty deletes the scene's namespace at the end of the scene, and waits until it has no Pods,
+// Empty deletes the fixture's namespace at the end of the fixture, and waits until it has no Pods,
 // because many terminating Pods delay the next features. After a failure, Empty keeps the Pods for
 // the artifacts.
-func (s *Scene) Empty(ctx context.Context) {
-	s.Restore(ctx, emptyLimit, "ending the Pods of the scene", func(ctx context.Context) error {
+func (s *Fixture) Empty(ctx context.Context) {
+	s.Restore(ctx, emptyLimit, "ending the Pods of the fixture", func(ctx context.Context) error {
 		if s.t.Failed() {
 			return nil
 		}
@@ -25,7 +25,7 @@ func (s *Scene) Empty(ctx context.Context) {
 	})
 }
 
-func (s *Scene) empty(ctx context.Context) error {
+func (s *Fixture) empty(ctx context.Context) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}}
 	if err := client.IgnoreNotFound(s.Client.Delete(ctx, namespace)); err != nil {
 		return fmt.Errorf("deleting namespace %s: %w", s.Namespace, err)

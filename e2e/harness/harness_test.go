@@ -36,7 +36,7 @@ func TestStatusOfProgram(t *testing.T) {
 	}
 }
 
-// TestWatchReady tests that the guard keeps a sandbox that is up, and repairs and keeps a degraded
+// TestWatchReady tests that the reaper keeps a sandbox that is up, and repairs and keeps a degraded
 // one.
 func TestWatchReady(t *testing.T) {
 	tests := map[string]struct {

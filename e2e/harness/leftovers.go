@@ -11,15 +11,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// sceneLabel is the label of the namespaces of scenes. It identifies the namespaces of killed
+// fixtureLabel is the label of the namespaces of fixtures. It identifies the namespaces of killed
 // tests.
-const sceneLabel = "e2e.example.com/scene"
+const fixtureLabel = "e2e.example.com/fixture"
 
-// deleteScenes deletes the namespaces of all scenes, and returns how many still exist. The deletion
+// deleteFixtures deletes the namespaces of all fixtures, and returns how many still exist. The deletion
 // of a namespace takes some time.
-func (c *Cluster) deleteScenes(ctx context.Context) (left int, err error) {
+func (c *Cluster) deleteFixtures(ctx context.Context) (left int, err error) {
 	namespaces := &corev1.NamespaceList{}
-	if err := c.Client.List(ctx, namespaces, client.HasLabels{sceneLabel}); err != nil {
+	if err := c.Client.List(ctx, namespaces, client.HasLabels{fixtureLabel}); err != nil {
 		return 0, fmt.Errorf("listing the namespaces of tests: %w", err)
 	}
 	for i := range namespaces.Items {

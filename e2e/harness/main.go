@@ -35,7 +35,7 @@ type Suite struct {
 // SIGINT or SIGTERM. Under -short, it prints one line and exits with 0, because the tests need a
 // cluster. Main does not return.
 func Main(m *testing.M, suite *Suite) {
-	becomeGuard()
+	becomeReaper()
 	config, err := envconf.NewFromFlags() // It parses the tests' flags, too.
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -87,8 +87,8 @@ func (s *Suite) run(m *testing.M, config *envconf.Config, log io.Writer) (code i
 	if err != nil {
 		return 1, err
 	}
-	// The guard starts before any resource is created.
-	g, err := startGuard(ctx, root, log)
+	// The reaper starts before any resource is created.
+	g, err := startReaper(ctx, root, log)
 	if err != nil {
 		return 1, err
 	}
@@ -130,7 +130,7 @@ func (s *Suite) prepare(ctx context.Context) error {
 	if err := os.RemoveAll(s.Cluster.artifacts); err != nil {
 		return fmt.Errorf("removing the artifacts of an earlier run: %w", err)
 	}
-	if _, err := s.Cluster.deleteScenes(ctx); err != nil {
+	if _, err := s.Cluster.deleteFixtures(ctx); err != nil {
 		return err
 	}
 	return s.Cluster.reset(ctx, nil)

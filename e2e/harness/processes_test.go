@@ -130,7 +130,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("failures = %q, %v, want %q", failures, err, want)
 	}
 	kept := map[string]string{}
-	(&Scene{Cluster: c}).keepLogs(t.Context(), func(name string, data []byte, err error) {
+	(&Fixture{Cluster: c}).keepLogs(t.Context(), func(name string, data []byte, err error) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

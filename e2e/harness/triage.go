@@ -31,7 +31,7 @@ const (
 
 // explain creates the report about a failed wait for a Head's trace, and writes it to the
 // artifacts. It queries the cluster, which takes time, so it only runs after a failure.
-func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen tracetree.Completion, err error) *triage.Report {
+func (s *Fixture) explain(ctx context.Context, head *v1alpha1.Head, seen tracetree.Completion, err error) *triage.Report {
 	// The wait may have ended because ctx was cancelled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatherLimit)
 	defer cancel()
@@ -55,7 +55,7 @@ func (s *Scene) explain(ctx context.Context, head *v1alpha1.Head, seen tracetree
 	return report
 }
 
-func (s *Scene) addOperator(ctx context.Context, e *triage.Evidence) (err error) {
+func (s *Fixture) addOperator(ctx context.Context, e *triage.Evidence) (err error) {
 	if s.RunsContainers() {
 		e.Operator, err = s.deployedState(ctx)
 	} else {
@@ -65,7 +65,7 @@ func (s *Scene) addOperator(ctx context.Context, e *triage.Evidence) (err error)
 }
 
 // addFailures adds the log lines of the running operator about lost spans.
-func (s *Scene) addFailures(ctx context.Context, e *triage.Evidence) error {
+func (s *Fixture) addFailures(ctx context.Context, e *triage.Evidence) error {
 	lines, err := s.ExportFailures(ctx)
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func timeOf(line string) (time.Time, bool) {
 }
 
 // addConditions adds the conditions of the Head and its descendants, down to Pods.
-func (s *Scene) addConditions(head *v1alpha1.Head) func(context.Context, *triage.Evidence) error {
+func (s *Fixture) addConditions(head *v1alpha1.Head) func(context.Context, *triage.Evidence) error {
 	return func(ctx context.Context, e *triage.Evidence) error {
 		var err error
 		if e.Conditions, err = s.conditions(ctx, head); err != nil {
@@ -109,7 +109,7 @@ func (s *Scene) addConditions(head *v1alpha1.Head) func(context.Context, *triage
 	}
 }
 
-func (s *Scene) conditions(ctx context.Context, head *v1alpha1.Head) (lines []string, err error) {
+func (s *Fixture) conditions(ctx context.Context, head *v1alpha1.Head) (lines []string, err error) {
 	add := func(kind, name string, conditions []metav1.Condition) {
 		if len(conditions) == 0 {
 			lines = append(lines, fmt.Sprintf("%s %s: no conditions", kind, name))
@@ -161,8 +161,8 @@ func podState(pod corev1.Pod) []string {
 	return lines
 }
 
-// addEvents adds the events of the scene's namespace, oldest first.
-func (s *Scene) addEvents(ctx context.Context, e *triage.Evidence) error {
+// addEvents adds the events of the fixture's namespace, oldest first.
+func (s *Fixture) addEvents(ctx context.Context, e *triage.Evidence) error {
 	list := &corev1.EventList{}
 	if err := s.Client.List(ctx, list, client.InNamespace(s.Namespace)); err != nil {
 		return fmt.Errorf("reading the events of namespace %s: %w", s.Namespace, err)

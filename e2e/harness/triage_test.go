@@ -86,7 +86,7 @@ func TestExplain(t *testing.T) {
 	operator.Spec.Selector = &metav1.LabelSelector{MatchLabels: managerLabels}
 	const endpoint = "http://$(" + project.NodeAddress + "):4317"
 	operator.Spec.Template.Spec.Containers = []corev1.Container{{Name: managerContainer, Env: []corev1.EnvVar{{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Value: endpoint}}}}
-	s := &Scene{t: t, Namespace: "ns", Cluster: &Cluster{
+	s := &Fixture{t: t, Namespace: "ns", Cluster: &Cluster{
 		Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(head, child, other, event, operator).Build(), artifacts: t.TempDir(),
 		program: &program{path: script}, Status: Status{Cluster: clusterKind},
 	}}

@@ -12,10 +12,10 @@ import (
 	"syscall"
 )
 
-// runGuard runs the guard until it has cleaned up. It returns the exit code of the process.
-func runGuard(root string, input io.Reader, output, log io.Writer) int {
+// runReaper runs the reaper until it has cleaned up. It returns the exit code of the process.
+func runReaper(root string, input io.Reader, output, log io.Writer) int {
 	quietLibraries()
-	// SIGTERM has the same effect as a closed pipe: it must not kill the guard before the cleanup.
+	// SIGTERM has the same effect as a closed pipe: it must not kill the reaper before the cleanup.
 	// The other signals are for the tests.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	terminated := make(chan os.Signal, 1)
@@ -61,14 +61,14 @@ func endGroup() {
 	}
 }
 
-// watch is the state that the guard has to clean up.
+// watch is the state that the reaper has to clean up.
 type watch struct {
 	root string
 	log  io.Writer
 
 	folder  string
 	program *program
-	// owned is true if the guard takes the sandbox down. Otherwise found is its original status.
+	// owned is true if the reaper takes the sandbox down. Otherwise found is its original status.
 	owned bool
 	found *Status
 }
@@ -146,7 +146,7 @@ func restore(ctx context.Context, p *program, found Status) error {
 		return fmt.Errorf("leaving the sandbox as it was: %w", err)
 	}
 	return Eventually(ctx, restoreLimit, "the end of the tests' namespaces", func(ctx context.Context) error {
-		left, err := c.deleteScenes(ctx)
+		left, err := c.deleteFixtures(ctx)
 		if err == nil && left > 0 {
 			err = fmt.Errorf("%d exist", left)
 		}

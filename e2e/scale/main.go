@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	defer reader.Close()
 	ctx, cancel := context.WithTimeout(ctx, *limit)
 	defer cancel()
-	c := &crowd{cluster: cluster, jaeger: reader, tree: *tree, progress: progress, heads: map[string]*head{}}
+	c := &load{cluster: cluster, jaeger: reader, tree: *tree, progress: progress, heads: map[string]*head{}}
 	failure := c.measure(ctx, *heads)
 	c.report(out, processes)
 	return failure
@@ -93,7 +93,7 @@ func newClient(kubeconfig string) (client.WithWatch, error) {
 }
 
 // measure creates the Heads and waits for their traces.
-func (c *crowd) measure(ctx context.Context, count int) error {
+func (c *load) measure(ctx context.Context, count int) error {
 	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	if err := c.cluster.Create(ctx, space); err != nil {
 		return fmt.Errorf("creating the namespace: %w", err)
@@ -118,7 +118,7 @@ func (c *crowd) measure(ctx context.Context, count int) error {
 	return c.others(ctx)
 }
 
-func (c *crowd) create(ctx context.Context) error {
+func (c *load) create(ctx context.Context) error {
 	c.started = time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(creations)
@@ -144,7 +144,7 @@ func (c *crowd) create(ctx context.Context) error {
 }
 
 // watch records when each Head becomes ready, until ctx ends.
-func (c *crowd) watch(ctx context.Context) error {
+func (c *load) watch(ctx context.Context) error {
 	for ctx.Err() == nil {
 		watcher, err := c.cluster.Watch(ctx, &v1alpha1.HeadList{}, client.InNamespace(namespace))
 		if err != nil {

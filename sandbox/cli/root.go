@@ -23,8 +23,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
-	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
@@ -174,7 +174,7 @@ func onlyCommands(cmd *cobra.Command, args []string) error {
 	if cmd.HasParent() {
 		said += " of " + cmd.Name()
 	}
-	hint := near.Hint(args[0], names)
+	hint := suggest.Hint(args[0], names)
 	if hint == "" && cmd.HasParent() && len(names) > 0 { // The help, which the next line names, lists the root's commands.
 		hint = ": use " + command.OneOf(names)
 	}
@@ -186,7 +186,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-		return command.Usagef("%w%s", err, near.Hint("--"+unknown.GetSpecifiedName(), names))
+		return command.Usagef("%w%s", err, suggest.Hint("--"+unknown.GetSpecifiedName(), names))
 	}
 	return command.Usage(settings.Plain(err))
 }

@@ -116,18 +116,15 @@ func (s *Sandbox) subject() doctor.Subject {
 			wanted.Images = s.Record.Images
 		}
 	}
-	if s.Bundled() { // No registry is asked, and nothing is built.
+	subject.Cache, _ = state.CachePath() // Without it, its disk is not examined.
+	if s.Bundled() {                     // No registry is asked, and nothing is built.
 		s.wantBundle(wanted)
-		subject.Cache, _ = state.CachePath() // Without it, its disk is not examined.
 		return subject
 	}
 	subject.SourcesErr = s.UseBuilder()
 	subject.Builder = s.Builder
 	if p, err := s.OpenProject(); err == nil && subject.SourcesErr == nil {
 		subject.Operator = s.ProgramOf(p)
-	}
-	if cache, err := state.CachePath(); err == nil {
-		subject.Cache = cache
 	}
 	return subject
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -25,8 +26,7 @@ func (s *Sandbox) startSample(ctx context.Context, report report) error {
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	obstacles := &cause.Obstacles{Name: component.Operator, Simulated: s.kind == component.Embedded}
-	var mu sync.Mutex
-	said := ""
+	var said atomic.Value
 	var watches sync.WaitGroup
 	watches.Go(func() {
 		lines := &workload.LineWriter{Mutex: &sync.Mutex{}, Out: obstacles}
@@ -34,9 +34,7 @@ func (s *Sandbox) startSample(ctx context.Context, report report) error {
 	})
 	watches.Go(func() {
 		_ = wait.PollUntilContextCancel(running, obstacleInterval, false, func(ctx context.Context) (bool, error) { // It ends with running.
-			mu.Lock()
-			status := said
-			mu.Unlock()
+			status, _ := said.Load().(string)
 			if cause.Remedy(status) != "" {
 				_, _ = obstacles.Write([]byte(status)) // It returns no error.
 			}
@@ -50,9 +48,7 @@ func (s *Sandbox) startSample(ctx context.Context, report report) error {
 	})
 	err := s.cluster.Start(running, component.Named(component.Sample), func(format string, args ...any) {
 		report(format, args...)
-		mu.Lock()
-		defer mu.Unlock()
-		said = fmt.Sprintf(format, args...)
+		said.Store(fmt.Sprintf(format, args...))
 	})
 	obstacle, blocked := errors.AsType[*cause.Obstacle](context.Cause(running))
 	cancel(nil)

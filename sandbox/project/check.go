@@ -11,10 +11,10 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/explain/finding"
 	"github.com/operator-tracing/sandbox/sandbox/input"
-	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 	"github.com/operator-tracing/sandbox/sandbox/project/goflags"
 	"github.com/operator-tracing/sandbox/sandbox/project/reference"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
@@ -67,7 +67,7 @@ func (d *decoder) judgeBudget(b Budget) {
 	}
 	for i, id := range b.Findings {
 		if known := append(finding.IDs(), finding.Any); !slices.Contains(known, id) {
-			d.failField(item("budget.findings", i), "unknown finding %q%s; want any or an ID in docs/findings.md", id, near.Hint(id, known))
+			d.failField(item("budget.findings", i), "unknown finding %q%s; want any or an ID in docs/findings.md", id, suggest.Hint(id, known))
 		}
 	}
 }

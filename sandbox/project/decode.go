@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/operator-tracing/sandbox/sandbox/hint"
-	"github.com/operator-tracing/sandbox/sandbox/near"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 // Error is a mistake in a sandbox.yaml. Its message is one line that starts with the position, like
@@ -200,7 +200,7 @@ func (d *decoder) checkFields(node *yaml.Node, want reflect.Type, field string) 
 			return
 		}
 		names := slices.Sorted(maps.Keys(types))
-		d.fail(key, name, "unknown field%s", cmp.Or(near.Hint(key.Value, names), "; want one of "+strings.Join(names, ", ")))
+		d.fail(key, name, "unknown field%s", cmp.Or(suggest.Hint(key.Value, names), "; want one of "+strings.Join(names, ", ")))
 	})
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
-	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 	"github.com/operator-tracing/sandbox/sandbox/workload"
 )
 
@@ -27,7 +27,7 @@ var ErrNoQuery error = &hint.Error{Format: "traces go to a Jaeger of yours that 
 
 // Unknown returns an ErrNoComponent with the known names.
 func Unknown(name string, known []string) error {
-	return fmt.Errorf("%w %q%s: there are %s", ErrNoComponent, name, near.Hint(name, known), strings.Join(known, ", "))
+	return fmt.Errorf("%w %q%s: there are %s", ErrNoComponent, name, suggest.Hint(name, known), strings.Join(known, ", "))
 }
 
 // ProcessNames lists the processes of an embedded cluster.

@@ -15,9 +15,9 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
-	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/state"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 // Module is the path of the repository's root module, by which its folder is found.
@@ -130,7 +130,7 @@ func oneOf(option, value string, values []string) error {
 	if slices.Contains(values, value) {
 		return nil
 	}
-	return settings.Given(option, value).Errorf("use %s%s", strings.Join(values, ", "), near.Hint(value, values))
+	return settings.Given(option, value).Errorf("use %s%s", strings.Join(values, ", "), suggest.Hint(value, values))
 }
 
 // check returns the first mistake that does not depend on the kind of cluster.

@@ -17,9 +17,9 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
-	"github.com/operator-tracing/sandbox/sandbox/near"
+	"github.com/operator-tracing/sandbox/sandbox/kinds"
 	"github.com/operator-tracing/sandbox/sandbox/project"
-	"github.com/operator-tracing/sandbox/sandbox/workload"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 // Object names an object of the cluster.
@@ -43,7 +43,7 @@ func (r *Reader) KubectlName(ctx context.Context, o Object) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := workload.NameOf(ctx, target, o.Kind) + "/" + o.Name
+	name := kinds.NameOf(ctx, target, o.Kind) + "/" + o.Name
 	if o.Namespace != "" && o.Namespace != project.DefaultNamespace {
 		name += " --namespace " + o.Namespace
 	}
@@ -81,7 +81,7 @@ func (r *Reader) Find(ctx context.Context, ref Reference, namespace string) (Obj
 	object := Object{Kind: subject.Kind(), NamespacedName: types.NamespacedName{Namespace: namespace, Name: ref.Name}}
 	namespaced := subject.Sample().Namespace != ""
 	if ref.Prefix != "" {
-		kind, err := workload.KindCalled(ctx, target, ref.Prefix)
+		kind, err := kinds.Called(ctx, target, ref.Prefix)
 		switch {
 		case err == nil && strings.EqualFold(kind.Kind, subject.Kind().Kind) && !strings.Contains(ref.Prefix, "."):
 			// The kind of the sample precedes a kind of another group with the same name.
@@ -120,7 +120,7 @@ func (r *Reader) wantNamespace(ctx context.Context, target *apply.Cluster, name 
 }
 
 func noKind(target *apply.Cluster, name, format string) error {
-	return errors.New(fmt.Sprintf(format, name) + near.Hint(name, workload.KindNames(target)))
+	return errors.New(fmt.Sprintf(format, name) + suggest.Hint(name, kinds.Names(target)))
 }
 
 // ErrNoObject says that there is no object of that name.
@@ -169,7 +169,7 @@ func others(ctx context.Context, target *apply.Cluster, object Object) string {
 	for _, o := range list.Items {
 		names = append(names, strings.TrimPrefix(o.GetNamespace()+"/"+o.GetName(), "/"))
 	}
-	if hint := near.Hint(strings.TrimPrefix(object.Namespace+"/"+object.Name, "/"), names); hint != "" {
+	if hint := suggest.Hint(strings.TrimPrefix(object.Namespace+"/"+object.Name, "/"), names); hint != "" {
 		return hint
 	}
 	return "; there is " + strings.Join(names[:min(len(names), most)], ", ")

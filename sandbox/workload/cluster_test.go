@@ -29,7 +29,6 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("Logs", func(t *testing.T) { testPodsAndLogs(t, c) })
-	t.Run("Kinds", func(t *testing.T) { testKindCalled(t, c) })
 	t.Run("Foreign", func(t *testing.T) { testForeign(t, c) })
 	t.Run("Singleton", func(t *testing.T) { testSingleton(t, c) })
 	t.Run("UndefinedKind", func(t *testing.T) { testUndefinedKind(t, c) })

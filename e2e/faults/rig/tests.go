@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// endLimit is the timeout of a run of the tests and of the cleanup of their guard.
+// endLimit is the timeout of a run of the tests and of the cleanup of their reaper.
 const endLimit = 10 * time.Minute
 
 // ending is a way in which the end-to-end tests can end.
@@ -27,7 +27,7 @@ type ending struct {
 	signal os.Signal // The signal after it has disturbed the cluster.
 	flags  []string  // Flags of the tests' binary.
 	env    []string  // The setup of the run fails.
-	waits  bool      // Nothing may remain when the binary exits. Otherwise the guard continues.
+	waits  bool      // Nothing may remain when the binary exits. Otherwise the reaper continues.
 	says   string    // A part of the output.
 	code   int       // The exit code. -1 means the end by a signal.
 	ready  bool      // The hidden test is reached.
@@ -120,7 +120,7 @@ func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int, time.Time) {
 		s.T.Fatal(err)
 	}
 	defer reader.Close()
-	cmd.Stdout, cmd.Stderr = writer, writer // A pipe of this process, so that Wait does not wait for the guard, which also holds it.
+	cmd.Stdout, cmd.Stderr = writer, writer // A pipe of this process, so that Wait does not wait for the reaper, which also holds it.
 	if err := cmd.Start(); err != nil {
 		s.T.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func (s *Sandbox) runToEnd(cmd *exec.Cmd, e ending) (string, int, time.Time) {
 	}
 	code, ended := cmd.ProcessState.ExitCode(), time.Now()
 	if !e.waits {
-		<-read // The output ends when the guard exits.
+		<-read // The output ends when the reaper exits.
 	}
 	mu.Lock()
 	defer mu.Unlock()

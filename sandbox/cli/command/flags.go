@@ -15,8 +15,8 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
-	"github.com/operator-tracing/sandbox/sandbox/near"
 	"github.com/operator-tracing/sandbox/sandbox/session"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
 
@@ -163,7 +163,7 @@ func (s *Shared) BindCluster(flags *pflag.FlagSet) {
 
 // Fill sets the flags that are not on the command line: from the environment, then from the file.
 func (s *Shared) Fill(cmd *cobra.Command) (err error) {
-	sources := settings.Sources{Variable: envName, Lookup: os.LookupEnv, Known: flagNames(cmd.Root()), Hint: near.Hint,
+	sources := settings.Sources{Variable: envName, Lookup: os.LookupEnv, Known: flagNames(cmd.Root()), Hint: suggest.Hint,
 		Read: func(path string) ([]byte, error) { return input.ReadFile(path, input.MaxConfig) }}
 	if s.Options.Origins, err = sources.Fill(cmd.Flags()); err != nil {
 		return Usage(err)

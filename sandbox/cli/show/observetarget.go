@@ -16,11 +16,11 @@ import (
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
-	"github.com/operator-tracing/sandbox/sandbox/near"
+	"github.com/operator-tracing/sandbox/sandbox/kinds"
 	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 	"github.com/operator-tracing/sandbox/sandbox/provider/existing"
-	"github.com/operator-tracing/sandbox/sandbox/workload"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 // clusterOf describes the cluster that observe watches. Without shared it runs as a kubectl plugin.
@@ -78,10 +78,10 @@ func (o *observeOptions) target(ctx context.Context, c *apply.Cluster, argument 
 		return identityOf(objects[0]), nil
 	}
 	kind, name, _ := strings.Cut(argument, "/")
-	known, err := workload.KindCalled(ctx, c, kind)
+	known, err := kinds.Called(ctx, c, kind)
 	switch {
 	case meta.IsNoMatchError(err):
-		return writes.Object{}, fmt.Errorf("no kind is called %q%s", kind, near.Hint(kind, workload.KindNames(c)))
+		return writes.Object{}, fmt.Errorf("no kind is called %q%s", kind, suggest.Hint(kind, kinds.Names(c)))
 	case meta.IsAmbiguousError(err):
 		return writes.Object{}, fmt.Errorf("%w; add the group to the kind, for example certificates.cert-manager.io/web", err)
 	case err != nil:

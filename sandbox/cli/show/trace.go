@@ -1,6 +1,7 @@
 package show
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,12 +167,7 @@ func rules() []command.Rule {
 
 // check returns a usage error for wrong values, and for options without an effect.
 func (o *traceOptions) check(cmd *cobra.Command, shared *command.Shared) error {
-	for _, err := range []error{o.follow.check(), o.draw.check(), o.judge.Validate(o.output), command.CheckRules(cmd.Flags(), shared.Options.Origins, rules())} {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(o.follow.check(), o.draw.check(), o.judge.Validate(o.output), command.CheckRules(cmd.Flags(), shared.Options.Origins, rules()))
 }
 
 // now returns the time of a live trace; zero for a file.

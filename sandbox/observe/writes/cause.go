@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -283,20 +284,12 @@ func (s *Store) selected(of *version) []types.UID {
 		return nil
 	}
 	var found []types.UID
+	selector := labels.SelectorFromSet(of.selector)
 	for uid := range s.objectsIn[of.object.Namespace] {
 		o := s.objects[uid]
-		if o.now.object.Kind == "Pod" && matches(of.selector, o.now.labels) {
+		if o.now.object.Kind == "Pod" && selector.Matches(labels.Set(o.now.labels)) {
 			found = append(found, uid)
 		}
 	}
 	return found
-}
-
-func matches(selector, labels map[string]string) bool {
-	for key, value := range selector {
-		if labels[key] != value {
-			return false
-		}
-	}
-	return true
 }

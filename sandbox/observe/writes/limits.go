@@ -35,9 +35,6 @@ const (
 	maxText  = 256
 	// maxClimb is the number of objects above an updated one among which its updater is searched.
 	maxClimb = 8
-	// maxComparisons is the number of items of a list times the number of items that a manager owns.
-	// Beyond it the manager's values are the whole list.
-	maxComparisons = 10_000
 	// sweep is the interval at which old writes are forgotten.
 	sweep = 10 * time.Second
 	// maxFields is the number of changed fields that a write names.

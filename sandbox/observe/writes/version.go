@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes/fieldhash"
 )
 
 // contextAnnotation is where package operator/tracing writes the context of an object's last change.
@@ -115,7 +117,7 @@ func (v *version) addManagers(object map[string]any) {
 		}
 		fields, _ := e["fieldsV1"].(map[string]any)
 		m := manager{text("manager"), text("operation"), text("subresource"), text("apiVersion")}
-		v.managers[m] = entry{hashOf([]any{e["time"], e["fieldsV1"]}), hashOwned(fields, object)}
+		v.managers[m] = entry{fieldhash.Of([]any{e["time"], e["fieldsV1"]}), fieldhash.Owned(fields, object)}
 	}
 }
 
@@ -144,13 +146,13 @@ func (v *version) hashFields(object map[string]any) {
 	}
 	for name, sum := range v.fields {
 		if name == "metadata.labels" || name != "status" && !strings.HasPrefix(name, "status.") && !strings.HasPrefix(name, "metadata.") {
-			v.desired += mix(hashOf(name), sum)
+			v.desired += fieldhash.Mix(fieldhash.Of(name), sum)
 		}
 	}
 }
 
 // addField adds the hash of a value. Clipped names can be equal.
-func (v *version) addField(name string, value any) { v.fields[name] += hashOf(value) }
+func (v *version) addField(name string, value any) { v.fields[name] += fieldhash.Of(value) }
 
 // clip returns the first part of a name, which limits the memory of an object.
 func clip(name string) string {

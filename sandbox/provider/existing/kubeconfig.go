@@ -15,7 +15,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/file"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
-	"github.com/operator-tracing/sandbox/sandbox/near"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 // Source is one context of a user's kubeconfig, with all data that it needs.
@@ -54,7 +54,7 @@ func Find(path, context string) (Source, error) {
 		if len(names) == 0 {
 			return Source{}, fmt.Errorf("finding context %q: %w: the kubeconfig %s has no contexts; set --kubeconfig", context, ErrNoContext, where)
 		}
-		return Source{}, fmt.Errorf("finding context %q in %s: %w%s; want one of %s", context, where, ErrNoContext, near.Hint(context, names), strings.Join(names, ", "))
+		return Source{}, fmt.Errorf("finding context %q in %s: %w%s; want one of %s", context, where, ErrNoContext, suggest.Hint(context, names), strings.Join(names, ", "))
 	}
 	cluster := loaded.Clusters[found.Cluster]
 	if cluster == nil || cluster.Server == "" {

@@ -32,11 +32,11 @@ const (
 	restoreLimit = 3 * time.Minute
 )
 
-// Scene is the fixture of one feature: a namespace, which is deleted at the end of the feature, and
+// Fixture is the part of the cluster that one feature uses: a namespace, which is deleted at the end of the feature, and
 // the traces that the feature read. It is not safe for concurrent use.
-type Scene struct {
+type Fixture struct {
 	*Cluster
-	// Namespace is the namespace of the scene.
+	// Namespace is the namespace of the fixture.
 	Namespace string
 	// TraceLimit is the timeout of each wait for a trace. 0 means the value of the flag
 	// -trace-limit (default ReadyLimit).
@@ -49,7 +49,7 @@ type Scene struct {
 	applied sync.Map
 }
 
-// seen is a trace that the scene read, with its expected tree and its conditions. The last two can
+// seen is a trace that the fixture read, with its expected tree and its conditions. The last two can
 // be nil.
 type seen struct {
 	trace    tracetree.Trace
@@ -57,15 +57,15 @@ type seen struct {
 	result   *spantree.Result
 }
 
-// NewScene creates a namespace. At the end of the test, it writes the artifacts of a failed test
+// NewFixture creates a namespace. At the end of the test, it writes the artifacts of a failed test
 // and deletes the namespace.
-func (c *Cluster) NewScene(ctx context.Context, t *testing.T) *Scene {
+func (c *Cluster) NewFixture(ctx context.Context, t *testing.T) *Fixture {
 	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-", Labels: map[string]string{sceneLabel: "true"}}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-", Labels: map[string]string{fixtureLabel: "true"}}}
 	if err := c.Client.Create(ctx, namespace); err != nil {
 		t.Fatalf("creating a namespace for the test: %v", err)
 	}
-	s := &Scene{Cluster: c, Namespace: namespace.Name, t: t, traces: map[string]seen{}}
+	s := &Fixture{Cluster: c, Namespace: namespace.Name, t: t, traces: map[string]seen{}}
 	// t.Context is already cancelled when cleanups run.
 	outlive := context.WithoutCancel(ctx)
 	t.Cleanup(func() {
@@ -81,9 +81,9 @@ func (c *Cluster) NewScene(ctx context.Context, t *testing.T) *Scene {
 	return s
 }
 
-// Restore registers a function that restores the cluster after the scene. It runs before the
+// Restore registers a function that restores the cluster after the fixture. It runs before the
 // deletion of the namespace, with a context that is not cancelled. Its error fails the test.
-func (s *Scene) Restore(ctx context.Context, limit time.Duration, what string, do func(context.Context) error) {
+func (s *Fixture) Restore(ctx context.Context, limit time.Duration, what string, do func(context.Context) error) {
 	outlive := context.WithoutCancel(ctx)
 	s.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(outlive, limit)
@@ -94,10 +94,10 @@ func (s *Scene) Restore(ctx context.Context, limit time.Duration, what string, d
 	})
 }
 
-// ChangeOperator sets variables of the operator until the end of the scene; see
+// ChangeOperator sets variables of the operator until the end of the fixture; see
 // [Cluster.SetOperatorEnv]. It waits until the webhook answers, after the change and after the
 // restoration.
-func (s *Scene) ChangeOperator(ctx context.Context, env map[string]string) error {
+func (s *Fixture) ChangeOperator(ctx context.Context, env map[string]string) error {
 	set := func(ctx context.Context, env map[string]string) error {
 		if err := s.SetOperatorEnv(ctx, env); err != nil {
 			return err
@@ -109,7 +109,7 @@ func (s *Scene) ChangeOperator(ctx context.Context, env map[string]string) error
 }
 
 // CreateHead creates a Head and returns it as stored after admission.
-func (s *Scene) CreateHead(ctx context.Context, name string, change func(*v1alpha1.Head)) (*v1alpha1.Head, error) {
+func (s *Fixture) CreateHead(ctx context.Context, name string, change func(*v1alpha1.Head)) (*v1alpha1.Head, error) {
 	head := NewHead(s.Namespace, name)
 	if change != nil {
 		change(head)
@@ -123,10 +123,10 @@ func (s *Scene) CreateHead(ctx context.Context, name string, change func(*v1alph
 
 // Applied records the current time as the time of the creation or change of a Head. Reports about
 // its trace count from that time.
-func (s *Scene) Applied(name string) { s.applied.Store(name, time.Now()) }
+func (s *Fixture) Applied(name string) { s.applied.Store(name, time.Now()) }
 
 // WaitReady waits until a Head is ready at its generation.
-func (s *Scene) WaitReady(ctx context.Context, name string) error {
+func (s *Fixture) WaitReady(ctx context.Context, name string) error {
 	check := s.ReadyCheck(s.Namespace, name)
 	return Eventually(ctx, ReadyLimit, "Head "+name+" to be ready", func(ctx context.Context) error {
 		is, err := check(ctx)
@@ -139,7 +139,7 @@ func (s *Scene) WaitReady(ctx context.Context, name string) error {
 
 // WaitAge waits until a Head, which must be ready, has been ready for longer than age. The
 // condition counts in seconds, so the wait can be a second longer.
-func (s *Scene) WaitAge(ctx context.Context, name string, age time.Duration) error {
+func (s *Fixture) WaitAge(ctx context.Context, name string, age time.Duration) error {
 	head := &v1alpha1.Head{}
 	if err := s.Get(ctx, name, head); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (s *Scene) WaitAge(ctx context.Context, name string, age time.Duration) err
 
 // WaitTrace waits until the trace in a Head's annotation is complete: it matches an expected tree,
 // has all parents, is quiet, and the Head is ready.
-func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden string) (tracetree.Trace, error) {
+func (s *Fixture) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden string) (tracetree.Trace, error) {
 	traceID, _, err := tracetree.TraceIDOf(head.Annotations)
 	if err != nil {
 		return tracetree.Trace{}, fmt.Errorf("finding the trace of Head %s/%s: %w", head.Namespace, head.Name, err)
@@ -168,7 +168,7 @@ func (s *Scene) WaitTrace(ctx context.Context, head *v1alpha1.Head, golden strin
 
 // WaitTraceID is WaitTrace for any trace about a Head, and for any required state of the Head; see
 // [tracetree.Conditions]. The error about an incomplete trace is a *[triage.Report].
-func (s *Scene) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled ReadinessCheck) (tracetree.Trace, error) {
+func (s *Fixture) WaitTraceID(ctx context.Context, head *v1alpha1.Head, traceID, golden string, settled ReadinessCheck) (tracetree.Trace, error) {
 	conditions := tracetree.Conditions{Ready: settled, Settled: settledTrace, Timeout: cmp.Or(s.TraceLimit, *traceLimit)}
 	if *update {
 		completion, err := record(ctx, s.Jaeger, traceID, golden, headValues(head), conditions)
@@ -200,7 +200,7 @@ const observedQuiet = 2 * time.Second
 // WaitObserved waits until a trace about an object of any kind is complete, the observer's spans
 // included. $HEAD in the expected tree is the object's name. more has further variables and can be
 // nil.
-func (s *Scene) WaitObserved(ctx context.Context, object client.Object, traceID, golden string, more map[string]string, settled ReadinessCheck) (tracetree.Trace, error) {
+func (s *Fixture) WaitObserved(ctx context.Context, object client.Object, traceID, golden string, more map[string]string, settled ReadinessCheck) (tracetree.Trace, error) {
 	values := map[string]string{"NAMESPACE": object.GetNamespace(), "HEAD": object.GetName()}
 	maps.Copy(values, more)
 	conditions := tracetree.Conditions{Ready: settled, Quiet: observedQuiet, Timeout: cmp.Or(s.TraceLimit, *traceLimit)}
@@ -218,7 +218,7 @@ func (s *Scene) WaitObserved(ctx context.Context, object client.Object, traceID,
 }
 
 // FirstSpans waits until Jaeger has a span of the trace in a Head's annotation.
-func (s *Scene) FirstSpans(ctx context.Context, head *v1alpha1.Head, limit time.Duration) (tracetree.Trace, error) {
+func (s *Fixture) FirstSpans(ctx context.Context, head *v1alpha1.Head, limit time.Duration) (tracetree.Trace, error) {
 	traceID, _, err := tracetree.TraceIDOf(head.Annotations)
 	if err != nil {
 		return tracetree.Trace{}, fmt.Errorf("finding the trace of Head %s/%s: %w", head.Namespace, head.Name, err)
@@ -231,8 +231,8 @@ func (s *Scene) FirstSpans(ctx context.Context, head *v1alpha1.Head, limit time.
 	return trace, err
 }
 
-// Get reads an object of the scene's namespace.
-func (s *Scene) Get(ctx context.Context, name string, obj client.Object) error {
+// Get reads an object of the fixture's namespace.
+func (s *Fixture) Get(ctx context.Context, name string, obj client.Object) error {
 	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, obj); err != nil {
 		return fmt.Errorf("reading %T %s/%s: %w", obj, s.Namespace, name, err)
 	}

@@ -1,4 +1,4 @@
-package workload
+package kinds_test
 
 import (
 	"slices"
@@ -8,11 +8,22 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/apply/applytest"
+	"github.com/operator-tracing/sandbox/sandbox/kinds"
 )
 
-// testKindCalled finds kinds by the names that kubectl accepts.
-func testKindCalled(t *testing.T, c *apply.Cluster) {
+// TestKinds finds kinds by the names that kubectl accepts.
+func TestKinds(t *testing.T) {
 	t.Parallel()
+	manifests := applytest.Manifests(t)
+	c, err := apply.NewCluster(applytest.Start(t), manifests.Subject())
+	if err != nil {
+		t.Fatal(err)
+	}
+	definitions, _, _ := apply.Split(manifests.Objects)
+	if err := apply.Apply(t.Context(), c, definitions); err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]struct {
 		kind       string
 		namespaced bool
@@ -24,14 +35,14 @@ func testKindCalled(t *testing.T, c *apply.Cluster) {
 		"head": {"dummy.example.com/v1alpha1, Kind=Head", true}, "heads": {"dummy.example.com/v1alpha1, Kind=Head", true},
 		"heads.dummy.example.com": {"dummy.example.com/v1alpha1, Kind=Head", true},
 	} {
-		got, err := KindCalled(t.Context(), c, name)
+		got, err := kinds.Called(t.Context(), c, name)
 		if err != nil || got.GroupVersionKind.String() != want.kind || got.Namespaced != want.namespaced {
-			t.Errorf("KindCalled(%s) = %v, namespaced %t, %v, want %v", name, got.GroupVersionKind, got.Namespaced, err, want)
+			t.Errorf("Called(%s) = %v, namespaced %t, %v, want %v", name, got.GroupVersionKind, got.Namespaced, err, want)
 		}
 	}
 	for _, name := range []string{"hed", "deployments.example.com", "pods.v9"} {
-		if got, err := KindCalled(t.Context(), c, name); !meta.IsNoMatchError(err) {
-			t.Errorf("KindCalled(%s) = %v, %v, want no match", name, got, err)
+		if got, err := kinds.Called(t.Context(), c, name); !meta.IsNoMatchError(err) {
+			t.Errorf("Called(%s) = %v, %v, want no match", name, got, err)
 		}
 	}
 	for kind, want := range map[schema.GroupVersionKind]string{
@@ -40,11 +51,11 @@ func testKindCalled(t *testing.T, c *apply.Cluster) {
 		{Group: "apps.example.com", Version: "v1", Kind: "Deployment"}: "deployment.apps.example.com",
 		{Group: "other.example.com", Version: "v1", Kind: "Late"}:      "late.other.example.com",
 	} {
-		if got := NameOf(t.Context(), c, kind); got != want {
+		if got := kinds.NameOf(t.Context(), c, kind); got != want {
 			t.Errorf("NameOf(%s) = %s, want %s", kind, got, want)
 		}
 	}
-	if names := KindNames(c); !slices.Contains(names, "head") || !slices.Contains(names, "deployment") || !slices.IsSorted(names) {
-		t.Errorf("KindNames() = %q", names)
+	if names := kinds.Names(c); !slices.Contains(names, "head") || !slices.Contains(names, "deployment") || !slices.IsSorted(names) {
+		t.Errorf("Names() = %q", names)
 	}
 }

@@ -1,4 +1,5 @@
-package workload
+// Package kinds finds the kinds that an API server serves by the names that kubectl accepts.
+package kinds
 
 import (
 	"context"
@@ -21,10 +22,10 @@ type Kind struct {
 	Namespaced bool
 }
 
-// KindCalled returns the kind with a name that kubectl accepts: memcached, Memcached, memcacheds, a
+// Called returns the kind with a name that kubectl accepts: memcached, Memcached, memcacheds, a
 // short name, and any of them with a group (memcacheds.cache.example.com) or with a version and a
 // group. If there is none, the error is a [meta.NoKindMatchError] or a [meta.NoResourceMatchError].
-func KindCalled(ctx context.Context, c *apply.Cluster, name string) (Kind, error) {
+func Called(ctx context.Context, c *apply.Cluster, name string) (Kind, error) {
 	discovery := memory.NewMemCacheClient(c.Clientset().Discovery())
 	deferred := restmapper.NewDeferredDiscoveryRESTMapper(discovery)
 	mapper := restmapper.NewShortcutExpander(deferred, discovery, func(string) {})
@@ -67,15 +68,15 @@ func mappingOf(mapper meta.RESTMapper, name string) (*meta.RESTMapping, error) {
 // the API server has that kind in several groups, or cannot be asked.
 func NameOf(ctx context.Context, c *apply.Cluster, kind schema.GroupVersionKind) string {
 	name := strings.ToLower(kind.Kind)
-	if found, err := KindCalled(ctx, c, name); err != nil || found.Group != kind.Group {
+	if found, err := Called(ctx, c, name); err != nil || found.Group != kind.Group {
 		return strings.TrimSuffix(name+"."+kind.Group, ".")
 	}
 	return name
 }
 
-// KindNames returns the sorted names of the served kinds in lower case, for errors about unknown
+// Names returns the sorted names of the served kinds in lower case, for errors about unknown
 // kinds. It ignores errors: a part of the names is enough.
-func KindNames(c *apply.Cluster) []string {
+func Names(c *apply.Cluster) []string {
 	_, lists, _ := c.Clientset().Discovery().ServerGroupsAndResources()
 	var names []string
 	for _, list := range lists {

@@ -21,18 +21,18 @@ import (
 )
 
 const (
-	// crowdSize is the number of Heads on a simulated node, and realCrowdSize the number on a real
+	// loadSize is the number of Heads on a simulated node, and realLoadSize the number on a real
 	// one: each has a Pod there, and two processors need about two seconds for its start.
-	crowdSize     = 200
-	realCrowdSize = 40
-	// crowdLimit is generous, because the times are measured but not judged.
-	crowdLimit = 5 * time.Minute
-	// crowdCalls is the number of parallel requests of the test.
-	crowdCalls = 16
+	loadSize     = 200
+	realLoadSize = 40
+	// loadLimit is generous, because the times are measured but not judged.
+	loadLimit = 5 * time.Minute
+	// loadCalls is the number of parallel requests of the test.
+	loadCalls = 16
 )
 
-func TestCrowd(t *testing.T) {
-	var c crowd
+func TestLoad(t *testing.T) {
+	var c load
 	newFeature("many Heads at once have a trace each", needPods).
 		assess("they are created", func(ctx context.Context, s *step) {
 			s.Empty(ctx)
@@ -46,7 +46,7 @@ func TestCrowd(t *testing.T) {
 			}
 		}).
 		assess("each becomes ready, and its trace the expected tree", func(ctx context.Context, s *step) {
-			err := harness.Eventually(ctx, crowdLimit, "all Heads and their traces", func(ctx context.Context) error { return c.look(ctx, s) })
+			err := harness.Eventually(ctx, loadLimit, "all Heads and their traces", func(ctx context.Context) error { return c.look(ctx, s) })
 			c.report(s)
 			if err != nil {
 				s.Fatal(err)
@@ -90,13 +90,13 @@ func TestCrowd(t *testing.T) {
 		}).run(t)
 }
 
-// crowd is a set of Heads that were created at once.
-type crowd struct {
+// load is a set of Heads that were created at once.
+type load struct {
 	members  []*member
 	failures int // The number of lines in the operator's log before the creation.
 }
 
-// member is a Head of a crowd.
+// member is a Head of a load.
 type member struct {
 	head    *v1alpha1.Head
 	traceID string
@@ -106,14 +106,14 @@ type member struct {
 	tree            *spantree.Tree
 }
 
-func (c *crowd) create(ctx context.Context, s *step) error {
-	size := crowdSize
+func (c *load) create(ctx context.Context, s *step) error {
+	size := loadSize
 	if s.RunsContainers() {
-		size = realCrowdSize
+		size = realLoadSize
 	}
 	c.members = make([]*member, size)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(crowdCalls)
+	group.SetLimit(loadCalls)
 	for i := range c.members {
 		group.Go(func() (err error) {
 			m := &member{created: time.Now()}
@@ -133,7 +133,7 @@ func (c *crowd) create(ctx context.Context, s *step) error {
 
 // look records the Heads that are ready and the traces that are complete. The error counts the
 // others.
-func (c *crowd) look(ctx context.Context, s *step) error {
+func (c *load) look(ctx context.Context, s *step) error {
 	heads := &v1alpha1.HeadList{}
 	if err := s.Client.List(ctx, heads, client.InNamespace(s.Namespace)); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (c *crowd) look(ctx context.Context, s *step) error {
 		ready[heads.Items[i].Name], _ = harness.HeadReady(&heads.Items[i])
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(crowdCalls)
+	group.SetLimit(loadCalls)
 	for _, m := range c.members {
 		if m.ready.IsZero() && ready[m.head.Name] {
 			m.ready = time.Now()
@@ -205,7 +205,7 @@ type times struct {
 }
 
 // report logs the times and writes them to the artifacts.
-func (c *crowd) report(s *step) {
+func (c *load) report(s *step) {
 	of := func(what func(*member) time.Time) times {
 		var all []time.Duration
 		for _, m := range c.members {

@@ -14,21 +14,21 @@ import (
 	"time"
 )
 
-// parentVariable makes this test binary the parent of a guard, as a test suite is.
+// parentVariable makes this test binary the parent of a reaper, as a test suite is.
 const parentVariable = "E2E_TEST_PARENT"
 
 func TestMain(m *testing.M) {
-	becomeGuard()
+	becomeReaper()
 	if root := os.Getenv(parentVariable); root != "" {
 		parent(root)
 	}
 	os.Exit(m.Run())
 }
 
-// parent starts a guard, prints a line, and waits for a signal. SIGUSR1 makes it panic.
+// parent starts a reaper, prints a line, and waits for a signal. SIGUSR1 makes it panic.
 func parent(root string) {
 	ctx := context.Background()
-	if _, err := startGuard(ctx, root, os.Stderr); err != nil {
+	if _, err := startReaper(ctx, root, os.Stderr); err != nil {
 		panic(err)
 	}
 	asked := make(chan os.Signal, 1)
@@ -39,7 +39,7 @@ func parent(root string) {
 }
 
 // fakeSandbox returns a program that writes a diary of its commands except status. After up, status
-// reports a running sandbox. The guard finds the program in the environment.
+// reports a running sandbox. The reaper finds the program in the environment.
 func fakeSandbox(t *testing.T, upCommand string) (p *program, diary func() string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -68,9 +68,9 @@ func diaryIs(t *testing.T, diary func() string, want string) error {
 
 const complete = "up starts, up ends, down starts, down ends"
 
-func TestGuard(t *testing.T) {
+func TestReaper(t *testing.T) {
 	p, diary := fakeSandbox(t, "true")
-	g, err := startGuard(t.Context(), p.root, os.Stderr)
+	g, err := startReaper(t.Context(), p.root, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +85,10 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestGuardFailedUp(t *testing.T) {
+func TestReaperFailedUp(t *testing.T) {
 	p, diary := fakeSandbox(t, "echo no engine >&2; exit 1")
 	var log bytes.Buffer
-	_, err := startGuard(t.Context(), p.root, &log)
+	_, err := startReaper(t.Context(), p.root, &log)
 	if err == nil || !strings.Contains(err.Error(), "bringing the sandbox up: running sandbox up: exit status 1") {
 		t.Errorf("error = %v, want the error of sandbox up", err)
 	}
@@ -100,9 +100,9 @@ func TestGuardFailedUp(t *testing.T) {
 	}
 }
 
-func TestGuardFailedDown(t *testing.T) {
+func TestReaperFailedDown(t *testing.T) {
 	p, _ := fakeSandbox(t, "true")
-	g, err := startGuard(t.Context(), p.root, os.Stderr)
+	g, err := startReaper(t.Context(), p.root, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,9 +114,9 @@ func TestGuardFailedDown(t *testing.T) {
 	}
 }
 
-// TestGuardInterruptedUp tests that SIGTERM ends a slow up, and that the guard takes its result
+// TestReaperInterruptedUp tests that SIGTERM ends a slow up, and that the reaper takes its result
 // down.
-func TestGuardInterruptedUp(t *testing.T) {
+func TestReaperInterruptedUp(t *testing.T) {
 	p, diary := fakeSandbox(t, "trap 'echo interrupted >>diary; exit 1' TERM; while true; do sleep 0.05; done")
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -125,7 +125,7 @@ func TestGuardInterruptedUp(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if _, err := startGuard(ctx, p.root, os.Stderr); err == nil {
+	if _, err := startReaper(ctx, p.root, os.Stderr); err == nil {
 		t.Error("no error for an interrupted up")
 	}
 	if got, want := diary(), "up starts, interrupted, down starts, down ends"; got != want {
@@ -133,8 +133,8 @@ func TestGuardInterruptedUp(t *testing.T) {
 	}
 }
 
-// TestGuardOutlivesTheTests tests that the sandbox is taken down however the tests end.
-func TestGuardOutlivesTheTests(t *testing.T) {
+// TestReaperOutlivesTheTests tests that the sandbox is taken down however the tests end.
+func TestReaperOutlivesTheTests(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "interrupted": syscall.SIGINT, "terminated": syscall.SIGTERM, "panicked": syscall.SIGUSR1} {
 		t.Run(name, func(t *testing.T) {
 			p, diary := fakeSandbox(t, "true")

@@ -25,8 +25,8 @@ import (
 // measure the cost of the reads.
 const look = time.Second
 
-// crowd is a set of Heads that were created at once.
-type crowd struct {
+// load is a set of Heads that were created at once.
+type load struct {
 	cluster  client.WithWatch
 	jaeger   *jaeger.Client
 	tree     string
@@ -46,7 +46,7 @@ type head struct {
 }
 
 // await waits until each Head is ready and has a complete trace.
-func (c *crowd) await(ctx context.Context) error {
+func (c *load) await(ctx context.Context) error {
 	err := wait.PollUntilContextCancel(ctx, look, true, func(ctx context.Context) (bool, error) {
 		incomplete, unready := c.pending()
 		fmt.Fprintf(c.progress, "%.0f s: %d Heads not ready, %d more without a complete trace\n", time.Since(c.started).Seconds(), unready, len(incomplete))
@@ -69,7 +69,7 @@ func (c *crowd) await(ctx context.Context) error {
 const explained = 2
 
 // explain prints how some incomplete traces differ from the expected tree.
-func (c *crowd) explain(incomplete []*head) {
+func (c *load) explain(incomplete []*head) {
 	for _, h := range incomplete[:min(len(incomplete), explained)] {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // The context of the wait has ended.
 		trace, result, err := c.match(ctx, h)
@@ -83,7 +83,7 @@ func (c *crowd) explain(incomplete []*head) {
 }
 
 // pending returns the ready Heads without a complete trace, and the number of Heads that are not ready.
-func (c *crowd) pending() (incomplete []*head, unready int) {
+func (c *load) pending() (incomplete []*head, unready int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, h := range c.heads {
@@ -99,7 +99,7 @@ func (c *crowd) pending() (incomplete []*head, unready int) {
 
 // read records whether the trace of a Head matches the expected tree. It returns an error if the
 // trace has spans about another Head.
-func (c *crowd) read(ctx context.Context, h *head) error {
+func (c *load) read(ctx context.Context, h *head) error {
 	trace, result, err := c.match(ctx, h)
 	if errors.Is(err, tracetree.ErrNotFound) {
 		return nil
@@ -121,7 +121,7 @@ func (c *crowd) read(ctx context.Context, h *head) error {
 }
 
 // match compares the trace of a Head with the expected tree.
-func (c *crowd) match(ctx context.Context, h *head) (tracetree.Trace, *spantree.Result, error) {
+func (c *load) match(ctx context.Context, h *head) (tracetree.Trace, *spantree.Result, error) {
 	trace, err := c.jaeger.GetTrace(ctx, h.trace)
 	if err != nil {
 		return trace, nil, err
@@ -136,7 +136,7 @@ func (c *crowd) match(ctx context.Context, h *head) (tracetree.Trace, *spantree.
 
 // others returns an error unless the Heads have one trace each, and no other trace about them
 // exists.
-func (c *crowd) others(ctx context.Context) error {
+func (c *load) others(ctx context.Context) error {
 	own := map[string]bool{}
 	for _, h := range c.heads {
 		own[h.trace] = true
@@ -162,7 +162,7 @@ func (c *crowd) others(ctx context.Context) error {
 }
 
 // report writes the row of the table.
-func (c *crowd) report(out io.Writer, processes []measured) {
+func (c *load) report(out io.Writer, processes []measured) {
 	ready := c.times(func(h *head) time.Time { return h.ready })
 	complete := c.times(func(h *head) time.Time { return h.complete })
 	fmt.Fprintf(out, "| %d | %.1f | %s | %s |", len(c.heads), c.creating.Seconds(), ready, complete)
@@ -174,7 +174,7 @@ func (c *crowd) report(out io.Writer, processes []measured) {
 
 // times returns the percentiles 50 and 95 of the seconds since the creation, and the number of
 // known times if some are missing.
-func (c *crowd) times(of func(*head) time.Time) string {
+func (c *load) times(of func(*head) time.Time) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []float64

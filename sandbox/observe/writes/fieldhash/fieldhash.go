@@ -1,4 +1,6 @@
-package writes
+// Package fieldhash hashes the fields of objects, so that versions can be compared without their
+// values. Hashes are different in each process.
+package fieldhash
 
 import (
 	"encoding/json"
@@ -9,53 +11,57 @@ import (
 	"strings"
 )
 
+// maxComparisons is the number of items of a list times the number of items that a manager owns.
+// Beyond it the manager's values are the whole list.
+const maxComparisons = 10_000
+
 var seed = maphash.MakeSeed()
 
-// hashOf hashes a value as a decoder of JSON returns it. The order of keys does not matter.
-func hashOf(value any) uint64 {
+// Of hashes a value as a decoder of JSON returns it. The order of keys does not matter.
+func Of(value any) uint64 {
 	switch value := value.(type) {
 	case string:
 		return maphash.String(seed, value)
 	case map[string]any:
 		sum := uint64(len(value))
 		for key, inner := range value {
-			sum += mix(maphash.String(seed, key), hashOf(inner))
+			sum += Mix(maphash.String(seed, key), Of(inner))
 		}
-		return mix(sum, 'm')
+		return Mix(sum, 'm')
 	case []any:
 		sum := uint64(len(value))
 		for _, item := range value {
-			sum = mix(sum, hashOf(item))
+			sum = Mix(sum, Of(item))
 		}
-		return mix(sum, 'l')
+		return Mix(sum, 'l')
 	case bool:
 		if value {
-			return mix(1, 'b')
+			return Mix(1, 'b')
 		}
-		return mix(0, 'b')
+		return Mix(0, 'b')
 	case int64:
-		return mix(uint64(value), 'i')
+		return Mix(uint64(value), 'i')
 	case float64:
-		return mix(math.Float64bits(value), 'f')
+		return Mix(math.Float64bits(value), 'f')
 	}
 	return maphash.String(seed, fmt.Sprint(value)) // nil, or a type that no decoder of objects returns.
 }
 
-// mix combines two hashes in their order, as wyhash does.
-func mix(a, b uint64) uint64 {
+// Mix combines two hashes in their order, as wyhash does.
+func Mix(a, b uint64) uint64 {
 	high, low := bits.Mul64(a^0xa0761d6478bd642f, b^0xe7037ed1a0b428db)
 	return high ^ low
 }
 
-// hashOwned hashes the values of the fields that a manager owns: those at the paths of a FieldsV1
+// Owned hashes the values of the fields that a manager owns: those at the paths of a FieldsV1
 // (k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1). If a manager changes only values of its own fields,
 // the API server leaves its entry as it is.
-func hashOwned(fields map[string]any, value any) uint64 {
+func Owned(fields map[string]any, value any) uint64 {
 	if len(fields) == 0 {
-		return hashOf(value)
+		return Of(value)
 	}
 	if items, _ := value.([]any); len(items)*len(fields) > maxComparisons {
-		return hashOf(value)
+		return Of(value)
 	}
 	sum := uint64(0)
 	for path, inner := range fields {
@@ -64,9 +70,9 @@ func hashOwned(fields map[string]any, value any) uint64 {
 		switch kind {
 		case "f":
 			object, _ := value.(map[string]any)
-			sum += mix(maphash.String(seed, path), hashOwned(inner, object[name]))
+			sum += Mix(maphash.String(seed, path), Owned(inner, object[name]))
 		case "k":
-			sum += mix(maphash.String(seed, path), hashOwned(inner, itemWith(value, name)))
+			sum += Mix(maphash.String(seed, path), Owned(inner, itemWith(value, name)))
 		}
 	}
 	return sum

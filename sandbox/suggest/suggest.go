@@ -1,6 +1,6 @@
-// Package near suggests existing names for a misspelled name. The commands use [Hint] in their
+// Package suggest suggests existing names for a misspelled name. The commands use [Hint] in their
 // errors.
-package near
+package suggest
 
 import (
 	"slices"
