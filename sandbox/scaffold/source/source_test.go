@@ -1,8 +1,10 @@
 package source
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -10,8 +12,8 @@ import (
 // parsed returns a module with the given files.
 func parsed(files map[string]string) *Module {
 	m := newModule("example.com/op")
-	for path, text := range files {
-		m.parse(path, []byte(text))
+	for _, path := range slices.Sorted(maps.Keys(files)) { // Read walks in this order, too.
+		m.parse(path, []byte(files[path]))
 	}
 	return m
 }
