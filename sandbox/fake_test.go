@@ -11,6 +11,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/reset"
 )
 
 // fakeCluster is a provider that keeps components in memory. Its methods can be called by several goroutines.
@@ -29,7 +30,10 @@ type fakeCluster struct {
 	changes int
 }
 
-var _ provider.Cluster = (*fakeCluster)(nil)
+var (
+	_ provider.Cluster  = (*fakeCluster)(nil)
+	_ provider.Resetter = (*fakeCluster)(nil)
+)
 
 // Calls returns the calls that succeeded, in their order.
 func (c *fakeCluster) Calls() []string {
@@ -120,6 +124,19 @@ func (c *fakeCluster) Down(ctx context.Context, report provider.Report) error {
 	defer c.mu.Unlock()
 	c.done = nil
 	return nil
+}
+
+// KeepResetPoint implements [provider.Resetter].
+func (c *fakeCluster) KeepResetPoint(ctx context.Context) error {
+	return c.do(ctx, "keep reset point", func(string, ...any) {})
+}
+
+// Added implements [provider.Resetter].
+func (c *fakeCluster) Added(context.Context) ([]string, error) { return nil, nil }
+
+// Reset implements [provider.Resetter].
+func (c *fakeCluster) Reset(ctx context.Context, report provider.Report) (reset.Outcome, error) {
+	return reset.Outcome{}, c.do(ctx, "reset", report)
 }
 
 // RESTConfig implements [provider.Access].

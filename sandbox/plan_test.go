@@ -110,6 +110,8 @@ func TestPlanOrder(t *testing.T) {
 		{"embedded", "deliver operator", "start operator"},
 		{"embedded", "start node", "start sample"},
 		{"embedded, traced", "start jaeger", "start control plane"},
+		{"embedded", "start operator", "keep reset point"},
+		{"kind", "start jaeger", "keep reset point"},
 	} {
 		t.Run(test.kind+": "+test.first+", "+test.second, func(t *testing.T) {
 			t.Parallel()
