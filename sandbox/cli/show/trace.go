@@ -12,6 +12,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/assess"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/complete"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
@@ -133,7 +134,12 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 		},
 	}
 	o.bind(cmd)
-	cmd.AddCommand(newImport(shared), assess.NewDiff(sandboxReader{shared}))
+	cmd.ValidArgsFunction = complete.Object(shared)
+	_ = cmd.RegisterFlagCompletionFunc("id", complete.Trace(shared)) // Both flags exist.
+	_ = cmd.RegisterFlagCompletionFunc("namespace", complete.Namespace(shared))
+	diff := assess.NewDiff(sandboxReader{shared})
+	diff.ValidArgsFunction = complete.Side(shared)
+	cmd.AddCommand(newImport(shared), diff)
 	return cmd
 }
 
