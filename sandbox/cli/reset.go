@@ -50,7 +50,7 @@ again and waits until it is ready. Components keep running. Jaeger keeps its tra
 
 On an embedded cluster, reset writes the difference into etcd, and takes about a second. It ignores finalizers, and also
 restores objects of the sandbox that were changed or deleted. On kind it deletes the objects through the API server, and removes a
-finalizer if no controller does so within four seconds. If a component is not ready afterwards, reset repairs it like up.
+finalizer if no controller does so within two seconds. If a component is not ready afterwards, reset repairs it like up.
 
 On an existing cluster, reset only deletes objects in the namespaces that the sandbox created, and objects of its kinds. It lists
 them and asks first. All other objects of the cluster stay.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -302,9 +303,10 @@ func TestDelete(t *testing.T) {
 		return Added(ObjectsOf(live), keys), err
 	}
 	objects := create(t, c, users)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	const patience = time.Second
+	ctx, cancel := context.WithTimeout(t.Context(), 6*patience)
 	defer cancel()
-	out, err := Delete(ctx, c, list, noReport)
+	out, err := Delete(ctx, c, list, patience, noReport)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +327,7 @@ func TestDelete(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Delete(cancelled, c, list, noReport); !errors.Is(err, context.Canceled) {
+	if _, err := Delete(cancelled, c, list, patience, noReport); !errors.Is(err, context.Canceled) {
 		t.Errorf("Delete() = %v after Ctrl-C, want %v", err, context.Canceled)
 	}
 }

@@ -19,9 +19,6 @@ import (
 const (
 	// deleteLimit limits the deletion of all objects.
 	deleteLimit = 2 * time.Minute
-	// patience is the time for controllers to remove finalizers. Until then the objects that are not
-	// of custom kinds stay: one of them may be the controller.
-	patience = 4 * time.Second
 	// deletePause is the pause between two looks.
 	deletePause = 200 * time.Millisecond
 	// grace is the time for containers to end, in seconds.
@@ -29,9 +26,10 @@ const (
 )
 
 // Delete deletes the objects that list returns until it returns none, for at most two minutes. It
-// removes finalizers that no controller removed within four seconds. Outcome.Stayed has the objects that
-// still exist at the end.
-func Delete(ctx context.Context, c *apply.Cluster, list func(context.Context) ([]Object, error), report Report) (Outcome, error) {
+// removes finalizers that no controller removed within the time of patience. Until then, objects that are
+// not of custom kinds stay: one of them may be the controller. Outcome.Stayed has the objects that still
+// exist at the end.
+func Delete(ctx context.Context, c *apply.Cluster, list func(context.Context) ([]Object, error), patience time.Duration, report Report) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, deleteLimit)
 	defer cancel()
 	var out Outcome

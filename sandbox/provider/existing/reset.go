@@ -3,6 +3,7 @@ package existing
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/project/kinds"
@@ -11,6 +12,9 @@ import (
 )
 
 var _ provider.Resetter = (*Cluster)(nil)
+
+// patience is the time for controllers to remove finalizers.
+const patience = 30 * time.Second
 
 // KeepResetPoint does nothing: the labels of the sandbox's objects are enough.
 func (c *Cluster) KeepResetPoint(context.Context) error { return nil }
@@ -49,5 +53,5 @@ func (c *Cluster) Reset(ctx context.Context, report provider.Report) (reset.Outc
 	if err != nil {
 		return reset.Outcome{}, err
 	}
-	return reset.Delete(ctx, target, c.added, report)
+	return reset.Delete(ctx, target, c.added, patience, report)
 }

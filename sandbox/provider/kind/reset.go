@@ -2,6 +2,7 @@ package kind
 
 import (
 	"context"
+	"time"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
@@ -9,6 +10,10 @@ import (
 )
 
 var _ provider.Resetter = (*Cluster)(nil)
+
+// patience is the time for controllers to remove finalizers. In a sandbox, they have nothing to clean up
+// outside the cluster.
+const patience = 2 * time.Second
 
 func (c *Cluster) objects(ctx context.Context) ([]reset.Object, error) {
 	target, err := c.pods.Target()
@@ -52,5 +57,5 @@ func (c *Cluster) Reset(ctx context.Context, report provider.Report) (reset.Outc
 	if err != nil {
 		return reset.Outcome{}, err
 	}
-	return reset.Delete(ctx, target, c.added, report)
+	return reset.Delete(ctx, target, c.added, patience, report)
 }
