@@ -28,6 +28,8 @@ type fakeCluster struct {
 	calls   []string
 	done    map[string]bool
 	changes int
+	// beforeKeep are the calls before KeepResetPoint; nil before its first call.
+	beforeKeep []string
 }
 
 var (
@@ -126,9 +128,13 @@ func (c *fakeCluster) Down(ctx context.Context, report provider.Report) error {
 	return nil
 }
 
-// KeepResetPoint implements [provider.Resetter].
-func (c *fakeCluster) KeepResetPoint(ctx context.Context) error {
-	return c.do(ctx, "keep reset point", func(string, ...any) {})
+// KeepResetPoint implements [provider.Resetter]. It is not one of the calls, since its failure is none of
+// the plan's.
+func (c *fakeCluster) KeepResetPoint(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beforeKeep = append([]string{}, c.calls...)
+	return nil
 }
 
 // Added implements [provider.Resetter].

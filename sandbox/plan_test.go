@@ -110,8 +110,6 @@ func TestPlanOrder(t *testing.T) {
 		{"embedded", "deliver operator", "start operator"},
 		{"embedded", "start node", "start sample"},
 		{"embedded, traced", "start jaeger", "start control plane"},
-		{"embedded", "start operator", "keep reset point"},
-		{"kind", "start jaeger", "keep reset point"},
 	} {
 		t.Run(test.kind+": "+test.first+", "+test.second, func(t *testing.T) {
 			t.Parallel()
@@ -123,6 +121,28 @@ func TestPlanOrder(t *testing.T) {
 				t.Errorf("%q is not before %q: %q", test.first, test.second, calls)
 			}
 		})
+	}
+}
+
+// The reset point is kept when the components have their objects, by up and by load.
+func TestPlanKeepsTheResetPoint(t *testing.T) {
+	t.Parallel()
+	for name, test := range kinds {
+		for command, want := range map[string][]string{"up": {"start operator", "start jaeger"}, "load": {"start operator"}} {
+			s, cluster := newFake(t, test.kind, test.traced)
+			steps := loadPlan(s, true)[1:] // The first one needs a project.
+			if command == "up" {
+				steps = plan(s)
+			}
+			if err := graph.Do(t.Context(), nil, graph.Planned(steps)); err != nil {
+				t.Fatal(err)
+			}
+			for _, call := range want {
+				if !slices.Contains(cluster.beforeKeep, call) {
+					t.Errorf("%s, %s: the reset point was kept after %q, want it after %s", name, command, cluster.beforeKeep, call)
+				}
+			}
+		}
 	}
 }
 
