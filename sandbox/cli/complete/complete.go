@@ -92,13 +92,25 @@ func isElsewhere(cmd *cobra.Command) bool {
 	})
 }
 
-// Object completes NAME, NAMESPACE/NAME and KIND/NAME, as `sandbox trace` accepts them.
-func Object(shared *command.Shared) cobra.CompletionFunc {
+// Traces sets the completions of `sandbox trace` and of its command diff.
+func Traces(cmd *cobra.Command, shared *command.Shared) {
+	cmd.ValidArgsFunction = object(shared)
+	_ = cmd.RegisterFlagCompletionFunc("id", trace(shared)) // Both flags exist.
+	_ = cmd.RegisterFlagCompletionFunc("namespace", Namespace(shared))
+	for _, sub := range cmd.Commands() {
+		if sub.Name() == "diff" {
+			sub.ValidArgsFunction = side(shared)
+		}
+	}
+}
+
+// object completes NAME, NAMESPACE/NAME and KIND/NAME.
+func object(shared *command.Shared) cobra.CompletionFunc {
 	return function(shared, 1, cobra.ShellCompDirectiveNoFileComp, objects)
 }
 
-// Side completes the sides of a comparison: files, objects and IDs of traces.
-func Side(shared *command.Shared) cobra.CompletionFunc {
+// side completes the sides of a comparison: files, objects and IDs of traces.
+func side(shared *command.Shared) cobra.CompletionFunc {
 	return function(shared, 2, cobra.ShellCompDirectiveDefault, func(ctx context.Context, run *lifecycle.Sandbox, cmd *cobra.Command, word string) []cobra.Completion {
 		return append(objects(ctx, run, cmd, word), traceIDs(ctx, run, cmd, word)...)
 	})
@@ -118,8 +130,8 @@ func Kind(shared *command.Shared) cobra.CompletionFunc {
 	})
 }
 
-// Trace completes IDs of traces of the last hour.
-func Trace(shared *command.Shared) cobra.CompletionFunc {
+// trace completes IDs of traces of the last hour.
+func trace(shared *command.Shared) cobra.CompletionFunc {
 	return function(shared, 0, cobra.ShellCompDirectiveNoFileComp, traceIDs)
 }
 

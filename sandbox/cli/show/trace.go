@@ -134,12 +134,8 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 		},
 	}
 	o.bind(cmd)
-	cmd.ValidArgsFunction = complete.Object(shared)
-	_ = cmd.RegisterFlagCompletionFunc("id", complete.Trace(shared)) // Both flags exist.
-	_ = cmd.RegisterFlagCompletionFunc("namespace", complete.Namespace(shared))
-	diff := assess.NewDiff(sandboxReader{shared})
-	diff.ValidArgsFunction = complete.Side(shared)
-	cmd.AddCommand(newImport(shared), diff)
+	cmd.AddCommand(newImport(shared), assess.NewDiff(sandboxReader{shared}))
+	complete.Traces(cmd, shared)
 	return cmd
 }
 
