@@ -11,6 +11,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/reset"
 )
 
 // fakeCluster is a provider that keeps components in memory. Its methods can be called by several goroutines.
@@ -27,9 +28,14 @@ type fakeCluster struct {
 	calls   []string
 	done    map[string]bool
 	changes int
+	// beforeKeep are the calls before KeepResetPoint; nil before its first call.
+	beforeKeep []string
 }
 
-var _ provider.Cluster = (*fakeCluster)(nil)
+var (
+	_ provider.Cluster  = (*fakeCluster)(nil)
+	_ provider.Resetter = (*fakeCluster)(nil)
+)
 
 // Calls returns the calls that succeeded, in their order.
 func (c *fakeCluster) Calls() []string {
@@ -120,6 +126,23 @@ func (c *fakeCluster) Down(ctx context.Context, report provider.Report) error {
 	defer c.mu.Unlock()
 	c.done = nil
 	return nil
+}
+
+// KeepResetPoint implements [provider.Resetter]. It is not one of the calls, since its failure is none of
+// the plan's.
+func (c *fakeCluster) KeepResetPoint(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beforeKeep = append([]string{}, c.calls...)
+	return nil
+}
+
+// Added implements [provider.Resetter].
+func (c *fakeCluster) Added(context.Context) ([]string, error) { return nil, nil }
+
+// Reset implements [provider.Resetter].
+func (c *fakeCluster) Reset(ctx context.Context, report provider.Report) (reset.Outcome, error) {
+	return reset.Outcome{}, c.do(ctx, "reset", report)
 }
 
 // RESTConfig implements [provider.Access].

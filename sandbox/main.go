@@ -20,7 +20,7 @@ func main() {
 		hint.Start()
 		execute = cli.Execute
 	}
-	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Plan{Choice: choice, Steps: plan, Load: loadPlan, Fetches: fetches})
+	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr, cli.Plan{Choice: choice, Steps: plan, Load: loadPlan, Sample: samplePlan, Fetches: fetches})
 	stop()
 	os.Exit(code)
 }

@@ -46,7 +46,14 @@ func plan(s *lifecycle.Sandbox) []graph.Step {
 	}
 	// It must have listed the objects before the sample exists.
 	steps = append(steps, graph.Step{Name: companion.Name, Limit: time.Minute, Run: s.Observe, Needs: []string{component.ControlPlane, component.Jaeger}})
+	steps = append(steps, resetPoint(s))
 	return graph.Planned(steps)
+}
+
+// resetPoint keeps the objects to which `sandbox reset` returns, beside the start of the sample, which is
+// not one of them.
+func resetPoint(s *lifecycle.Sandbox) graph.Step {
+	return graph.Step{Name: "reset point", Limit: time.Minute, Run: s.KeepResetPoint, Needs: []string{component.Operator, component.Node, component.Jaeger}}
 }
 
 func phases(s *lifecycle.Sandbox, c component.Component) []graph.Step {
@@ -94,5 +101,10 @@ func loadPlan(s *lifecycle.Sandbox, sample bool) []graph.Step {
 		s.RenewSample = true
 		steps = append(steps, graph.Step{Name: component.Sample, Limit: stepLimit, Run: s.Start(component.Named(component.Sample)), Needs: []string{component.Operator}})
 	}
-	return graph.Planned(steps)
+	return graph.Planned(append(steps, resetPoint(s)))
+}
+
+// samplePlan lists the last steps of `sandbox reset`, for a sandbox whose components are ready.
+func samplePlan(s *lifecycle.Sandbox) []graph.Step {
+	return []graph.Step{{Name: component.Sample, Limit: stepLimit, Run: s.Start(component.Named(component.Sample))}}
 }

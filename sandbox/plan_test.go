@@ -124,6 +124,28 @@ func TestPlanOrder(t *testing.T) {
 	}
 }
 
+// The reset point is kept when the components have their objects, by up and by load.
+func TestPlanKeepsTheResetPoint(t *testing.T) {
+	t.Parallel()
+	for name, test := range kinds {
+		for command, want := range map[string][]string{"up": {"start operator", "start jaeger"}, "load": {"start operator"}} {
+			s, cluster := newFake(t, test.kind, test.traced)
+			steps := loadPlan(s, true)[1:] // The first one needs a project.
+			if command == "up" {
+				steps = plan(s)
+			}
+			if err := graph.Do(t.Context(), nil, graph.Planned(steps)); err != nil {
+				t.Fatal(err)
+			}
+			for _, call := range want {
+				if !slices.Contains(cluster.beforeKeep, call) {
+					t.Errorf("%s, %s: the reset point was kept after %q, want it after %s", name, command, cluster.beforeKeep, call)
+				}
+			}
+		}
+	}
+}
+
 func TestPlanRepeatedChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, test := range kinds {

@@ -82,7 +82,18 @@ func metadataOf(kind schema.GroupVersionKind, of *metav1.PartialObjectMetadata) 
 	obj.SetLabels(of.Labels)
 	obj.SetAnnotations(of.Annotations)
 	obj.SetOwnerReferences(of.OwnerReferences)
+	obj.SetFinalizers(of.Finalizers)
+	obj.SetDeletionTimestamp(of.DeletionTimestamp)
 	return obj
+}
+
+// Objects returns the metadata of all objects that can be deleted, without events and endpoints.
+func Objects(ctx context.Context, c *Cluster) ([]*unstructured.Unstructured, error) {
+	resources, err := c.resources()
+	if err != nil {
+		return nil, err
+	}
+	return c.list(ctx, resources)
 }
 
 // Inventory lists by their labels all objects that the sandbox applied to a shared cluster. This
@@ -220,8 +231,8 @@ var everywhere = []string{
 	"RoleBinding system:image-pullers", "RoleBinding system:image-builders", "RoleBinding system:deployers",
 }
 
-// generated reports whether a controller created an object for another one.
-func generated(obj *unstructured.Unstructured) bool {
+// Generated reports whether a controller created an object for another one.
+func Generated(obj *unstructured.Unstructured) bool {
 	switch obj.GetKind() {
 	case "Lease":
 		return true // Its holder is another object.

@@ -165,7 +165,7 @@ func (c *Cluster) removeNamespaces(ctx context.Context, namespaces []*unstructur
 	resources = slices.DeleteFunc(resources, func(r resource) bool { return !r.namespaced })
 	var empty []*unstructured.Unstructured
 	for _, namespace := range namespaces {
-		guests, err := c.guests(ctx, resources, generated, client.InNamespace(namespace.GetName()))
+		guests, err := c.guests(ctx, resources, Generated, client.InNamespace(namespace.GetName()))
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+	"github.com/operator-tracing/sandbox/sandbox/prune"
 )
 
 func newPrune(shared *command.Shared) *cobra.Command {
@@ -43,7 +44,7 @@ loads them again from the cache within seconds.
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), downTimeout)
 			defer cancel()
-			pruned, failure := run.Prune(ctx, time.Duration(keepDays)*24*time.Hour, dryRun)
+			pruned, failure := prune.Run(ctx, run.Session, time.Duration(keepDays)*24*time.Hour, dryRun)
 			if pruned.Cache == "" {
 				return failure
 			}
@@ -54,12 +55,12 @@ loads them again from the cache within seconds.
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "preview: lists the entries and deletes nothing")
-	cmd.Flags().IntVar(&keepDays, "keep-days", int(lifecycle.DefaultUnused/(24*time.Hour)), "minimum `days` since the last use")
+	cmd.Flags().IntVar(&keepDays, "keep-days", int(prune.DefaultUnused/(24*time.Hour)), "minimum `days` since the last use")
 	command.OutputFlag(cmd, &output)
 	return cmd
 }
 
-func writePruned(out io.Writer, output string, p lifecycle.Pruned) error {
+func writePruned(out io.Writer, output string, p prune.Result) error {
 	if output == "json" {
 		return command.WriteJSON(out, p)
 	}

@@ -8,14 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+	"github.com/operator-tracing/sandbox/sandbox/prune"
 )
 
 func TestWritePruned(t *testing.T) {
 	used := time.Now().Add(-9 * 24 * time.Hour)
-	pruned := lifecycle.Pruned{
+	pruned := prune.Result{
 		DryRun: true, Bytes: 700 << 20, CacheBytes: 4 << 30, Cache: "/home/me/.cache/sandbox",
-		Removed: []lifecycle.PrunedThing{
+		Removed: []prune.Item{
 			{Name: "bin/kwok-0000000000000001", Bytes: 54 << 20, LastUsed: &used},
 			{Name: "localhost/operator-tracing/node:v1", Engine: "podman", Bytes: 646 << 20},
 		},
@@ -26,12 +26,12 @@ func TestWritePruned(t *testing.T) {
 `
 	const cache = "The cache /home/me/.cache/sandbox takes 4096 MB.\n"
 	for _, c := range []struct {
-		change func(*lifecycle.Pruned)
+		change func(*prune.Result)
 		want   string
 	}{
-		{func(*lifecycle.Pruned) {}, table + "Would remove 700 MB. " + cache},
-		{func(p *lifecycle.Pruned) { p.DryRun = false }, table + "Removed 700 MB. " + cache},
-		{func(p *lifecycle.Pruned) { p.DryRun, p.Removed, p.Bytes = false, nil, 0 }, "Removed 0 MB. " + cache},
+		{func(*prune.Result) {}, table + "Would remove 700 MB. " + cache},
+		{func(p *prune.Result) { p.DryRun = false }, table + "Removed 700 MB. " + cache},
+		{func(p *prune.Result) { p.DryRun, p.Removed, p.Bytes = false, nil, 0 }, "Removed 0 MB. " + cache},
 	} {
 		p := pruned
 		c.change(&p)
@@ -47,7 +47,7 @@ func TestWritePruned(t *testing.T) {
 	if err := writePruned(&out, "json", pruned); err != nil {
 		t.Fatal(err)
 	}
-	var got lifecycle.Pruned
+	var got prune.Result
 	if err := json.Unmarshal([]byte(out.String()), &got); err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,8 @@ type Plan struct {
 	Fetches func(*lifecycle.Sandbox) []graph.Step
 	// Load returns the steps of `sandbox load operator`, optionally with a new sample.
 	Load func(run *lifecycle.Sandbox, sample bool) []graph.Step
+	// Sample returns the last steps of `sandbox reset`, if all components are ready.
+	Sample func(*lifecycle.Sandbox) []graph.Step
 }
 
 // Exit codes.
@@ -105,7 +107,7 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 	root.SetFlagErrorFunc(flagError)
 	shared := command.Bind(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return shared.Fill(cmd) }
-	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newDown(shared, stderr),
+	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newReset(plan, shared, stderr), newDown(shared, stderr),
 		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), show.NewObserve(shared), inspect.NewObserver(shared), inspect.NewGate(shared), inspect.NewEnv(shared),
 		assess.NewBench(shared, stderr), faultcmd.New(shared, stderr), inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
 		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),

@@ -21,6 +21,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/port"
+	"github.com/operator-tracing/sandbox/sandbox/prune"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
 )
@@ -82,7 +83,7 @@ func runUp(parent context.Context, plan Plan, shared *command.Shared, cmd *cobra
 	}
 	span.End()
 	showTimes(ctx, run, recorder, span, stderr)
-	if notice := run.CacheNotice(); notice != "" {
+	if notice := prune.Notice(run.Session); notice != "" {
 		fmt.Fprintf(stderr, "%s\n", notice)
 	}
 	return nil

@@ -122,6 +122,11 @@ func (c *Cluster) Stop(ctx context.Context, name string) error {
 	return nil
 }
 
+// Restart restarts a process as it was started last.
+func (c *Cluster) Restart(ctx context.Context, name string) error {
+	return state.Remedy(c.table.Restart(ctx, name))
+}
+
 // Down stops all processes in order and deletes their records. It also stops processes without a
 // record.
 func (c *Cluster) Down(ctx context.Context) error {

@@ -136,6 +136,11 @@ func (c *Cluster) etcdReady(ctx context.Context) error {
 
 // Etcd returns etcd as the API server reaches it.
 func (c *Cluster) Etcd() (snapshot.Etcd, error) {
+	if c.authorities.etcd == nil { // This command did not prepare an up.
+		if _, err := c.ensureAuthorities(); err != nil {
+			return snapshot.Etcd{}, state.Remedy(err)
+		}
+	}
 	own, _ := c.ports()
 	pair, err := c.etcdClient()
 	if err != nil {

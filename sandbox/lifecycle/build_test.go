@@ -176,17 +176,10 @@ func TestBuildOutsideTheRepository(t *testing.T) {
 			return err
 		},
 		"ChooseCluster": func() error { return s.ChooseCluster(t.Context(), noReport) },
-		"Prune": func() error {
-			_, err := s.Prune(t.Context(), time.Hour, true)
-			return err
-		},
 	} {
 		if err := do(); err == nil || !strings.Contains(err.Error(), "name it by --source") || len(kinds) > 0 {
 			t.Errorf("%s outside the repository = %v after fetching %q", name, err, kinds)
 		}
-	}
-	if notice := s.CacheNotice(); notice != "" {
-		t.Errorf("CacheNotice() without a cache = %q", notice)
 	}
 }
 

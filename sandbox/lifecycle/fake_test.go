@@ -17,6 +17,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/export"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
+	"github.com/operator-tracing/sandbox/sandbox/reset"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -123,6 +124,28 @@ func (c *fakeProcesses) Descriptions() []export.Part {
 		_, err := io.WriteString(out, "a node\n")
 		return err
 	}}}
+}
+
+// fakeResetter can be reset. Its components are ready unless broken.
+type fakeResetter struct {
+	fakeShared
+	broken bool
+}
+
+var _ provider.Resetter = (*fakeResetter)(nil)
+
+func (c *fakeResetter) Alive(context.Context) error          { return c.call("alive") }
+func (c *fakeResetter) KeepResetPoint(context.Context) error { return c.call("keep") }
+func (c *fakeResetter) Added(context.Context) ([]string, error) {
+	return []string{"Head a/b"}, c.call("added")
+}
+func (c *fakeResetter) Reset(context.Context, report) (reset.Outcome, error) {
+	return reset.Outcome{Deleted: []string{"Head a/b"}}, c.call("reset")
+}
+
+func (c *fakeResetter) Status(_ context.Context, s *provider.Status) error {
+	s.Components = []provider.Component{{Name: component.Operator, Ready: !c.broken}, {Name: component.Sample}}
+	return nil
 }
 
 // newSandbox returns a sandbox with a record, whose clusters are used in turn by Attach. The last one stays.

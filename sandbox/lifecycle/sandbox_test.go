@@ -12,8 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/engine/enginetest"
 	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
@@ -250,7 +252,13 @@ func TestDownLeavesFilesOfOthers(t *testing.T) {
 // A purge also removes the cache and the images of the engines; files of others in the cache stay.
 func TestPurge(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	calls := fakeEngine(t)
+	images := []string{artifact.LocalRepository + "node:used", artifact.LocalRepository + "node:unused", artifact.LocalRepository + "probe:unknown"}
+	engines := enginetest.New(t)
+	engines.Engine("podman", `case "$1 $2" in
+images*) printf '%s
+' localhost/mine:1 `+strings.Join(images, " ")+`;;
+"image inspect") echo 4096;;
+esac`)
 	cache, err := state.CachePath()
 	if err != nil {
 		t.Fatal(err)
@@ -269,8 +277,8 @@ func TestPurge(t *testing.T) {
 	if err != nil || len(left) != 1 || left[0].Name() != "mine" {
 		t.Errorf("the cache has %v, %v; want only the file of the user", left, err)
 	}
-	if !strings.Contains(calls(), "rmi ") || strings.Contains(calls(), "localhost/mine") {
-		t.Errorf("the engine was asked to: %s", calls())
+	if calls := strings.Join(engines.Calls("podman"), "\n"); !strings.Contains(calls, "rmi ") || strings.Contains(calls, "localhost/mine") {
+		t.Errorf("calls of the engine: %s", calls)
 	}
 }
 

@@ -137,6 +137,22 @@ func (t Table) Stop(ctx context.Context, name string) error {
 	return t.forget(name)
 }
 
+// Restart stops the process called name, if it runs, and starts it as its record describes. The error
+// wraps fs.ErrNotExist if there is no record. The caller must hold the lock of the sandbox.
+func (t Table) Restart(ctx context.Context, name string) error {
+	r, err := t.load(name)
+	if err == nil && r == nil {
+		err = fmt.Errorf("restarting %s: no record: %w", name, fs.ErrNotExist)
+	}
+	if err == nil {
+		err = t.Stop(ctx, name)
+	}
+	if err == nil {
+		_, err = t.start(r.Spec, t.save)
+	}
+	return err
+}
+
 type record struct {
 	Spec Spec `json:"spec"`
 	// PID is 0 from before the start until the process runs.

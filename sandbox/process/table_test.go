@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,6 +97,31 @@ func TestEnsureRestartsADeadProcess(t *testing.T) {
 	})
 	if p, started := ensure(t, table, want); !started || p.PID == old.PID {
 		t.Errorf("Ensure: got started %t, process %d; old process %d", started, p.PID, old.PID)
+	}
+}
+
+// A process is restarted as its record describes, dead or alive.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	table := newTable(t)
+	if err := table.Restart(t.Context(), "one"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Restart() without a record = %v, want %v", err, fs.ErrNotExist)
+	}
+	want := spec(t, table, "serve")
+	old, _ := ensure(t, table, want)
+	for range 2 {
+		if err := table.Restart(t.Context(), "one"); err != nil {
+			t.Fatal(err)
+		}
+		p := find(t, table)
+		if p == nil || p.PID == old.PID || alive(t, old.PID) {
+			t.Fatalf("after Restart(), the process is %+v, the old one %d", p, old.PID)
+		}
+		if diff := cmp.Diff(want, p.Spec); diff != "" {
+			t.Errorf("spec (-want +got):\n%s", diff)
+		}
+		kill(t, p)
+		old = p
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/export"
+	"github.com/operator-tracing/sandbox/sandbox/reset"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
@@ -101,6 +102,16 @@ type Consenting interface {
 type Stopper interface {
 	// Stop ends a process until the next up.
 	Stop(ctx context.Context, name string) error
+}
+
+// Resetter is implemented by a provider that can return to the state after up; see package reset.
+type Resetter interface {
+	// KeepResetPoint keeps the objects that Reset does not delete, when the operator is ready.
+	KeepResetPoint(ctx context.Context) error
+	// Added names the objects that Reset deletes, without the sample.
+	Added(ctx context.Context) ([]string, error)
+	// Reset deletes the objects that the sandbox did not install, and the sample.
+	Reset(ctx context.Context, report Report) (reset.Outcome, error)
 }
 
 // Describer is implemented by a provider that knows more about its node than Kubernetes.

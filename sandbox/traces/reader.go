@@ -83,3 +83,22 @@ func (r *Reader) searcher(ctx context.Context) (searcher, error) {
 	}
 	return searcher{whole, search}, nil
 }
+
+// Recent returns the traces of the last hour in which the operator took part, at most limit, usually
+// the newest first.
+func (r *Reader) Recent(ctx context.Context, limit int) (found []tracetree.Trace, err error) {
+	subject, err := r.session.Subject()
+	if err != nil {
+		return nil, err
+	}
+	reader, err := r.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	found, err = reader.FindTraces(ctx, tracetree.Query{Service: subject.ServiceName, Limit: limit})
+	if errors.Is(err, tracetree.ErrTruncated) {
+		err = nil
+	}
+	return found, err
+}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/complete"
 	"github.com/operator-tracing/sandbox/sandbox/cluster"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
@@ -37,8 +38,9 @@ The components of a kind cluster are ` + strings.Join(provider.LogNames(componen
 The components of an embedded cluster are ` + strings.Join(provider.LogNames(component.Embedded), ", ") + `.
 
 ` + strings.Join(provider.LogGroups(component.Embedded), " and ") + ` select all their programs.`,
-		Example:   "  go run ./sandbox logs operator -f\n  go run ./sandbox logs --tail=5\n  go run ./sandbox logs operator --previous",
-		ValidArgs: provider.LogNames(component.Kind),
+		Example: "  go run ./sandbox logs operator -f\n  go run ./sandbox logs --tail=5\n  go run ./sandbox logs operator --previous",
+
+		ValidArgsFunction: complete.Log(shared),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return command.Usagef("expected at most one component, got %d", len(args))

@@ -15,6 +15,7 @@ import (
 	"github.com/operator-tracing/sandbox/config/settings"
 	"github.com/operator-tracing/sandbox/sandbox/apply"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/complete"
 	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
@@ -81,6 +82,10 @@ names another state. The exit code is 0 if the object is ready, 1 if not in time
 	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "limit of the whole observation")
 	flags.StringVarP(&o.output, "output", "o", "tree", "output format: tree, html (a page), svg (a picture), or json (OTLP JSON)")
 	flags.StringVar(&o.otlp, "otlp", "", "`ENDPOINT` of an OTLP receiver that gets the trace, too: HOST:PORT (gRPC) or a URL (HTTP)")
+	if shared != nil {
+		cmd.ValidArgsFunction = complete.Kind(shared)
+		_ = cmd.RegisterFlagCompletionFunc("namespace", complete.Namespace(shared)) // The flag exists.
+	}
 	return cmd
 }
 

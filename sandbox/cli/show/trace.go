@@ -13,6 +13,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/cli/assess"
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
+	"github.com/operator-tracing/sandbox/sandbox/cli/complete"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
@@ -135,6 +136,7 @@ func NewTrace(shared *command.Shared) *cobra.Command {
 	}
 	o.bind(cmd)
 	cmd.AddCommand(newImport(shared), assess.NewDiff(sandboxReader{shared}))
+	complete.Traces(cmd, shared)
 	return cmd
 }
 

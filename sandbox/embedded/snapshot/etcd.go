@@ -29,17 +29,37 @@ const (
 func (e Etcd) Read(ctx context.Context) ([]Entry, error) {
 	var all []Entry
 	for _, kind := range kinds {
-		end := []byte(kind)
-		end[len(end)-1]++ // The end of a range is the first key after it.
-		var found struct {
-			KVs []Entry `json:"kvs"`
-		}
-		if err := e.call(ctx, "range", map[string][]byte{"key": []byte(kind), "range_end": end}, &found); err != nil {
+		found, err := e.list(ctx, kind)
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, found.KVs...)
+		all = append(all, found...)
 	}
 	return all, nil
+}
+
+// All returns all objects, as they were at one moment.
+func (e Etcd) All(ctx context.Context) ([]Entry, error) { return e.list(ctx, "/registry/") }
+
+// list returns the objects below a prefix.
+func (e Etcd) list(ctx context.Context, prefix string) ([]Entry, error) {
+	end := []byte(prefix)
+	end[len(end)-1]++ // The end of a range is the first key after it.
+	var found struct {
+		KVs []Entry `json:"kvs"`
+	}
+	err := e.call(ctx, "range", map[string][]byte{"key": []byte(prefix), "range_end": end}, &found)
+	return found.KVs, err
+}
+
+// Put writes one object with a revision of its own, while the API server may run.
+func (e Etcd) Put(ctx context.Context, entry Entry) error {
+	return e.call(ctx, "put", entry, &struct{}{})
+}
+
+// Delete deletes one object with a revision of its own, while the API server may run.
+func (e Etcd) Delete(ctx context.Context, key string) error {
+	return e.call(ctx, "deleterange", map[string][]byte{"key": []byte(key)}, &struct{}{})
 }
 
 // Write writes objects. The API server must not run yet: it caches what it reads.

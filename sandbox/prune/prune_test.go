@@ -1,4 +1,4 @@
-package lifecycle
+package prune
 
 import (
 	"os"
@@ -12,13 +12,14 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/artifact"
 	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
+	"github.com/operator-tracing/sandbox/sandbox/engine/enginetest"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // The cache has an old program and one that runs. The engine has three images of the sandbox: one that
 // was used, one that was not, and one without a record.
-func TestPrune(t *testing.T) {
+func TestRun(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	folder := filepath.Join(os.Getenv("XDG_CACHE_HOME"), state.Product)
 	const month = 30 * 24 * time.Hour
@@ -41,8 +42,14 @@ func TestPrune(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = program.Wait() }) // The test's end has killed it.
 
-	calls := fakeEngine(t)
-	run, err := Open(session.Options{StateDir: filepath.Join(t.TempDir(), "state"), Source: "../.."})
+	images := []string{artifact.LocalRepository + "node:used", artifact.LocalRepository + "node:unused", artifact.LocalRepository + "probe:unknown"}
+	engines := enginetest.New(t)
+	engines.Engine("podman", `case "$1 $2" in
+images*) printf '%s
+' localhost/mine:1 `+strings.Join(images, " ")+`;;
+"image inspect") echo 4096;;
+esac`)
+	s, err := session.Open(session.Options{StateDir: filepath.Join(t.TempDir(), "state"), Source: "../.."})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,9 +58,9 @@ func TestPrune(t *testing.T) {
 	for _, path := range []string{filepath.Join(old, "links"), old, filepath.Join(running, "links"), running, filepath.Join(folder, "images", "localhost%2Foperator-tracing%2Fnode:unused")} {
 		makeOld(t, path, month)
 	}
-	want := Pruned{
+	want := Result{
 		DryRun: true, Cache: folder, Bytes: 2 * 4096,
-		Removed: []PrunedThing{
+		Removed: []Item{
 			{Name: "bin/kwok-0000000000000001"},
 			{Name: artifact.LocalRepository + "node:unused", Engine: "podman", Bytes: 4096},
 			{Name: artifact.LocalRepository + "probe:unknown", Engine: "podman", Bytes: 4096},
@@ -61,7 +68,7 @@ func TestPrune(t *testing.T) {
 	}
 	for _, dryRun := range []bool{true, false} {
 		want.DryRun = dryRun
-		got, err := run.Prune(t.Context(), DefaultUnused, dryRun)
+		got, err := Run(t.Context(), s, DefaultUnused, dryRun)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,41 +84,12 @@ func TestPrune(t *testing.T) {
 		if _, err := os.Stat(old); os.IsNotExist(err) == dryRun {
 			t.Errorf("dry run %t, and then: %v", dryRun, err)
 		}
-		if removed := strings.Count(calls(), "rmi "); removed != map[bool]int{true: 0, false: 2}[dryRun] {
+		if removed := strings.Count(strings.Join(engines.Calls("podman"), "\n"), "rmi "); removed != map[bool]int{true: 0, false: 2}[dryRun] {
 			t.Errorf("dry run %t: %d images were removed", dryRun, removed)
 		}
 	}
 	if _, err := os.Stat(running); err != nil {
 		t.Errorf("the program that runs is gone: %v", err)
-	}
-}
-
-// fakeEngine puts a podman before all others that has three images of the sandbox's, and one of the user's. It returns what lists its calls.
-func fakeEngine(t *testing.T) (calls func() string) {
-	t.Helper()
-	dir := t.TempDir()
-	log := filepath.Join(dir, "calls")
-	script := `#!/bin/sh
-echo "$*" >>` + log + `
-case "$1 $2" in
-images*) printf 'localhost/mine:1\n`
-	for _, name := range []string{"node:used", "node:unused", "probe:unknown"} {
-		script += artifact.LocalRepository + name + `\n`
-	}
-	script += `';;
-"image inspect") echo 4096;;
-esac
-`
-	if err := os.WriteFile(filepath.Join(dir, "podman"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir)
-	return func() string {
-		data, err := os.ReadFile(log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(data)
 	}
 }
 
@@ -123,7 +101,7 @@ func makeOld(t *testing.T, path string, ago time.Duration) {
 	}
 }
 
-func TestCacheNotice(t *testing.T) {
+func TestNotice(t *testing.T) {
 	const gib = 1 << 30
 	for _, c := range []struct {
 		size, free int64
@@ -131,9 +109,9 @@ func TestCacheNotice(t *testing.T) {
 	}{
 		{9 * gib, 5 * gib, ""},
 		{12 * gib, gib / 2, ""},
-		{12 * gib, 3 * gib, "The cache takes 12.0 GiB, 3.0 of them unused for a week: `sandbox prune` removes these."},
+		{12 * gib, 3 * gib, "The cache has 12.0 GiB, of which 3.0 were not used for a week; `sandbox prune` removes these."},
 	} {
-		if got := cacheNotice(c.size, c.free); got != c.want {
+		if got := notice(c.size, c.free); got != c.want {
 			t.Errorf("%d and %d: %q, want %q", c.size, c.free, got, c.want)
 		}
 	}

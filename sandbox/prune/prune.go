@@ -1,4 +1,6 @@
-package lifecycle
+// Package prune removes unused files from the cache, and unused images of the sandbox from container
+// engines.
+package prune
 
 import (
 	"context"
@@ -13,20 +15,21 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/engine"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/process"
+	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
-// DefaultUnused is how long something in the cache must have been unused for [Sandbox.Prune] to take it away, if nothing else is asked for.
+// DefaultUnused is the default time without use after which a file or an image is removed.
 const DefaultUnused = 7 * 24 * time.Hour
 
-// hintAbove is the size of a cache, in bytes, above which [Sandbox.CacheNotice] returns a notice.
-const hintAbove = 10 << 30
+// noticeAbove is the size of a cache in bytes above which [Notice] returns a notice.
+const noticeAbove = 10 << 30
 
-// Pruned is the result of [Sandbox.Prune].
-type Pruned struct {
+// Result is the result of [Run].
+type Result struct {
 	// DryRun is true if nothing was removed.
 	DryRun bool `json:"dryRun"`
-	// Removed are the removed things; files of the cache come first.
-	Removed []PrunedThing `json:"removed"`
+	// Removed has the removed files of the cache, then the removed images.
+	Removed []Item `json:"removed"`
 	// Bytes is their size.
 	Bytes int64 `json:"bytes"`
 	// CacheBytes is the size of the cache after the removal.
@@ -35,8 +38,8 @@ type Pruned struct {
 	Cache string `json:"cache"`
 }
 
-// PrunedThing is a file or folder of the cache, or an image of a container engine.
-type PrunedThing struct {
+// Item is a file or folder of the cache, or an image of a container engine.
+type Item struct {
 	// Name is the path below the cache's folder, or the image's name.
 	Name string `json:"name"`
 	// Engine is the container engine that had the image; empty for a file.
@@ -47,40 +50,40 @@ type PrunedThing struct {
 	LastUsed *time.Time `json:"lastUsed,omitempty"`
 }
 
-// Prune removes files from the cache that this version of the sandbox does not need and that were not
+// Run removes files from the cache that this version of the sandbox does not need and that were not
 // used for a time, and removes images of the sandbox from the container engines that no container
 // uses and no up used for that time; up loads them again from the cache. It keeps programs that run,
 // and everything that was used within the last hour. With dryRun it removes nothing. After an error
 // it continues, and returns the first error.
-func (s *Sandbox) Prune(ctx context.Context, unused time.Duration, dryRun bool) (Pruned, error) {
+func Run(ctx context.Context, s *session.Session, unused time.Duration, dryRun bool) (Result, error) {
 	if err := s.UseBuilder(); err != nil {
-		return Pruned{}, err
+		return Result{}, err
 	}
 	since := cache.UnusedSince(unused)
-	pruned := Pruned{DryRun: dryRun, Removed: []PrunedThing{}, Cache: s.Builder.Cache}
-	first := s.pruneCache(since, &pruned)
+	pruned := Result{DryRun: dryRun, Removed: []Item{}, Cache: s.Builder.Cache}
+	first := pruneCache(s, since, &pruned)
 	for _, running := range engine.RunningEngines(ctx) {
-		if err := s.pruneImages(ctx, running, since, &pruned); err != nil && first == nil {
+		if err := pruneImages(ctx, running, s.Builder.Cache, since, &pruned); err != nil && first == nil {
 			first = err
 		}
 	}
 	if !dryRun {
 		cache.ForgetImages(s.Builder.Cache, since)
 	}
-	for _, thing := range pruned.Removed {
-		pruned.Bytes += thing.Bytes
+	for _, item := range pruned.Removed {
+		pruned.Bytes += item.Bytes
 	}
 	pruned.CacheBytes = cache.Size(s.Builder.Cache)
 	return pruned, first
 }
 
-func (s *Sandbox) pruneCache(since time.Time, pruned *Pruned) error {
-	leftovers, err := s.leftovers(since)
+func pruneCache(s *session.Session, since time.Time, pruned *Result) error {
+	unused, err := leftovers(s, since)
 	if err != nil {
 		return err
 	}
 	var first error
-	for _, l := range leftovers {
+	for _, l := range unused {
 		if !pruned.DryRun {
 			removed, err := l.Remove()
 			if err != nil && first == nil {
@@ -94,13 +97,13 @@ func (s *Sandbox) pruneCache(since time.Time, pruned *Pruned) error {
 		if err != nil {
 			name = l.Path
 		}
-		pruned.Removed = append(pruned.Removed, PrunedThing{Name: name, Bytes: l.Size, LastUsed: &l.Used})
+		pruned.Removed = append(pruned.Removed, Item{Name: name, Bytes: l.Size, LastUsed: &l.Used})
 	}
 	return first
 }
 
 // leftovers returns the unused files of the cache from which no process runs.
-func (s *Sandbox) leftovers(since time.Time) ([]cache.Leftover, error) {
+func leftovers(s *session.Session, since time.Time) ([]cache.Leftover, error) {
 	running, err := process.Running(s.Builder.Cache)
 	if err != nil {
 		return nil, err
@@ -113,20 +116,20 @@ func (s *Sandbox) leftovers(since time.Time) ([]cache.Leftover, error) {
 	}), err
 }
 
-func (s *Sandbox) pruneImages(ctx context.Context, engine *engine.Engine, since time.Time, pruned *Pruned) error {
+func pruneImages(ctx context.Context, engine *engine.Engine, folder string, since time.Time, pruned *Result) error {
 	names, err := engine.UnusedImages(ctx, artifact.LocalRepository)
 	if err != nil {
 		return fmt.Errorf("looking for the sandbox's images in %s: %w", engine.Name, err)
 	}
 	var first error
 	for _, name := range names {
-		used := cache.ImageUsed(s.Builder.Cache, name)
+		used := cache.ImageUsed(folder, name)
 		if used.After(since) {
 			continue
 		}
-		thing := PrunedThing{Name: name, Engine: engine.Name, Bytes: engine.ImageSize(ctx, name)}
+		item := Item{Name: name, Engine: engine.Name, Bytes: engine.ImageSize(ctx, name)}
 		if !used.IsZero() {
-			thing.LastUsed = &used
+			item.LastUsed = &used
 		}
 		if !pruned.DryRun {
 			if err := engine.RemoveImage(ctx, name); err != nil {
@@ -136,35 +139,35 @@ func (s *Sandbox) pruneImages(ctx context.Context, engine *engine.Engine, since 
 				continue
 			}
 		}
-		pruned.Removed = append(pruned.Removed, thing)
+		pruned.Removed = append(pruned.Removed, item)
 	}
 	return first
 }
 
-// CacheNotice says in a line that the cache is large and how to make it smaller; it is empty unless both are so.
-func (s *Sandbox) CacheNotice() string {
-	if s.Builder == nil || s.Builder.Root == "" { // What came from a bundle is in no cache.
+// Notice returns a line about a large cache with unused files, and how to remove them; otherwise "".
+func Notice(s *session.Session) string {
+	if s.Builder == nil || s.Builder.Root == "" { // A bundle uses no cache.
 		return ""
 	}
 	size := cache.Size(s.Builder.Cache)
-	if size <= hintAbove {
+	if size <= noticeAbove {
 		return ""
 	}
-	leftovers, err := s.leftovers(cache.UnusedSince(DefaultUnused))
+	unused, err := leftovers(s, cache.UnusedSince(DefaultUnused))
 	if err != nil {
-		return "" // A notice is not worth an error.
+		return "" // A missing notice is better than an error.
 	}
 	var free int64
-	for _, l := range leftovers {
+	for _, l := range unused {
 		free += l.Size
 	}
-	return cacheNotice(size, free)
+	return notice(size, free)
 }
 
-func cacheNotice(size, free int64) string {
+func notice(size, free int64) string {
 	const gib = 1 << 30
-	if size <= hintAbove || free < gib {
+	if size <= noticeAbove || free < gib {
 		return ""
 	}
-	return fmt.Sprintf("The cache takes %.1f GiB, %.1f of them unused for a week: %s removes these.", float64(size)/gib, float64(free)/gib, hint.Run("prune"))
+	return fmt.Sprintf("The cache has %.1f GiB, of which %.1f were not used for a week; %s removes these.", float64(size)/gib, float64(free)/gib, hint.Run("prune"))
 }
