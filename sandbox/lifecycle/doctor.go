@@ -36,7 +36,11 @@ func Doctor(ctx context.Context, options session.Options, report report) (doctor
 	}
 	var hosts []string
 	if !s.UseBundle() {
-		if hosts, err = s.registryHosts(); err != nil {
+		mirror, err := s.Mirror()
+		if err != nil {
+			return doctor.Report{}, err
+		}
+		if hosts, err = artifact.RegistryHosts(mirror); err != nil {
 			return doctor.Report{}, err
 		}
 	}
@@ -58,14 +62,6 @@ func Doctor(ctx context.Context, options session.Options, report report) (doctor
 	}
 	found := doctor.Examine(doctor.Gather(ctx, subject, slow))
 	return found, ctx.Err()
-}
-
-func (s *Sandbox) registryHosts() ([]string, error) {
-	mirror, err := s.Mirror()
-	if err != nil {
-		return nil, err
-	}
-	return artifact.RegistryHosts(mirror)
 }
 
 // CheckMachine is the quick part of Doctor: it starts no container and asks no registry. The error is
