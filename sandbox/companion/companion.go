@@ -49,8 +49,8 @@ func (o Observer) table() process.Table {
 	return process.Table{Records: dir.Records(), Logs: dir.Logs(), Mark: dir.Path, Programs: dir.Programs()}
 }
 
-// Start starts the observer, or lets it run if it is up to date, and waits until it has listed the
-// objects of the cluster. Without Wanted it stops it.
+// Start starts the observer, or lets it run if it is up to date and not suspended, and waits until it
+// has listed the objects of the cluster. Without Wanted it stops it.
 func (o Observer) Start(ctx context.Context, report session.Report) error {
 	if !o.Wanted() {
 		report("off")
@@ -67,6 +67,11 @@ func (o Observer) Start(ctx context.Context, report session.Report) error {
 		return err
 	}
 	table := o.table()
+	if p, err := table.Find(Name); err == nil && p != nil && p.Stopped {
+		if err := table.Stop(ctx, Name); err != nil {
+			return err
+		}
+	}
 	_, started, err := table.Ensure(ctx, spec)
 	if err != nil {
 		return err

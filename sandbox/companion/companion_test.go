@@ -219,6 +219,12 @@ func TestSuspendedObserver(t *testing.T) {
 	if got := status(t, o); got.Message != "was stopped by a signal" {
 		t.Errorf("status %+v", got)
 	}
+	if err := o.Start(t.Context(), quiet); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, o); !got.Ready {
+		t.Errorf("status after Start %+v", got)
+	}
 }
 
 func TestSetProgress(t *testing.T) {
