@@ -22,7 +22,7 @@ const (
 	// restarted, because it hangs or is suspended.
 	patience = 15 * time.Second
 	// reconnectPatience is this limit for the API server after a restart of etcd. The etcd client of the
-	// API server backs off while etcd does not run, and connects by itself.
+	// API server backs off while etcd does not run, and connects later.
 	reconnectPatience = time.Minute
 	// moves is the maximum number of port changes for one process.
 	moves = 3

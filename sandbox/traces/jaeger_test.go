@@ -55,7 +55,7 @@ func (j *fakeJaeger) add(t *testing.T, id string, attributes map[string]any) {
 	j.traces[id] = traces
 }
 
-// orphan gives the span of a trace a parent that Jaeger lost.
+// orphan sets a parent that Jaeger lost, on the span of a trace.
 func (j *fakeJaeger) orphan(id string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
