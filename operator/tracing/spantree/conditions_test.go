@@ -42,6 +42,44 @@ func TestMatchConditions(t *testing.T) {
 	}
 }
 
+// TestMatchPlainSpan tests conditions on a span without links and events.
+func TestMatchPlainSpan(t *testing.T) {
+	t.Parallel()
+	got := spantree.Build([]spantree.Span{span("1", "", "a", 0)})
+	for conditions, ok := range map[string]bool{"link": false, "!link": true, "event": false, "!event": true} {
+		if r := spantree.Match(parse(t, "a ["+conditions+"]"), got); r.OK() != ok {
+			t.Errorf("match of %q is %t, want %t\n%s", conditions, r.OK(), ok, r.Explain())
+		}
+	}
+}
+
+// TestDetails tests the reasons why a span does not match a line.
+func TestDetails(t *testing.T) {
+	t.Parallel()
+	events := func(n int) (all []spantree.Event) {
+		for i := range n {
+			all = append(all, spantree.Event{Name: string(rune('a' + i))})
+		}
+		return all
+	}
+	for want, test := range map[string]struct {
+		line string
+		span spantree.Span
+	}{
+		"service is y, want x":                               {"a [service=x]", spantree.Span{Service: "y"}},
+		"kind is CLIENT, want SERVER":                        {"a [SERVER]", spantree.Span{Kind: "CLIENT"}},
+		"events are a, b, c, d, e, want event=z":             {"a [event=z]", spantree.Span{Events: events(5)}},
+		"events are a, b, c, d, e, and 1 more, want event=z": {"a [event=z]", spantree.Span{Events: events(6)}},
+	} {
+		s := span("1", "", "a", 0)
+		s.Service, s.Kind, s.Events = test.span.Service, test.span.Kind, test.span.Events
+		differences := spantree.Match(parse(t, test.line), spantree.Build([]spantree.Span{s})).Differences()
+		if len(differences) != 1 || len(differences[0].Details) != 1 || differences[0].Details[0] != want {
+			t.Errorf("differences of %q are %v, want the detail %q", test.line, differences, want)
+		}
+	}
+}
+
 // TestMatchSenseless tests that invalid expectations fail with a reason.
 func TestMatchSenseless(t *testing.T) {
 	got := spantree.Build([]spantree.Span{span("1", "", "a", 0)})

@@ -47,6 +47,16 @@ func spansOf(tree *spantree.Tree) []spantree.Span {
 	return spans
 }
 
+// manyChildren returns a tree of one parent and n children with different names.
+func manyChildren(n int) string {
+	var text strings.Builder
+	text.WriteString("a")
+	for i := range n {
+		fmt.Fprintf(&text, "\n  b%d", i)
+	}
+	return text.String()
+}
+
 func TestMatch(t *testing.T) {
 	tests := map[string]struct {
 		want, got string
@@ -117,6 +127,8 @@ func TestMatch(t *testing.T) {
 		"expression":                             {"a [k=~v+]", "a [k=vvv]", true},
 		"expression matches the whole":           {"a [k=~v+]", "a [k=xvvvx]", false},
 		"expression of alternatives":             {"a [k=~v|w]", "a [k=wx]", false},
+		"many different children":                {manyChildren(20), manyChildren(20), true},
+		"many different children, one missing":   {manyChildren(20), manyChildren(19), false},
 		"present":                                {"a [k]", "a [k=v]", true},
 		"not present":                            {"a [k]", "a", false},
 		"absent":                                 {"a [!k]", "a", true},
