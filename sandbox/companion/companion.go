@@ -174,6 +174,15 @@ func install(source io.Reader, path string) error {
 	return os.Rename(path+".new", path)
 }
 
+// notRunning returns a message with the end of the log, if there is one.
+func notRunning(table process.Table, name string) string {
+	message := name + " is not running"
+	if tail := strings.TrimSpace(table.Tail(name, tailLines)); tail != "" {
+		message += "; end of its log: " + tail
+	}
+	return message
+}
+
 // Status returns the state of the observer.
 func (o Observer) Status() (provider.Component, error) {
 	shown := provider.Component{Name: Name}
@@ -182,7 +191,7 @@ func (o Observer) Status() (provider.Component, error) {
 	case err != nil:
 		return shown, err
 	case p == nil:
-		shown.Message = Name + " is not running; end of its log: " + strings.TrimSpace(o.table().Tail(Name, tailLines))
+		shown.Message = notRunning(o.table(), Name)
 		return shown, nil
 	case p.Stopped:
 		shown.Message = "was stopped by a signal"

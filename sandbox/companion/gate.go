@@ -141,7 +141,7 @@ func (g Gate) Describe(jaeger *provider.Component) error {
 		shown.PID, shown.Since = p.PID, &p.Started
 	} else {
 		jaeger.Ready = false
-		jaeger.Message = strings.TrimSpace(GateName + " is not running; end of its log: " + g.table().Tail(GateName, tailLines) + "\n" + jaeger.Message)
+		jaeger.Message = strings.TrimSpace(notRunning(g.table(), GateName) + "\n" + jaeger.Message)
 	}
 	jaeger.Processes = append(jaeger.Processes, shown)
 	return nil
