@@ -78,6 +78,10 @@ test-metrics: ## Test the example of metrics from traces with the OpenTelemetry 
 test-compat: ## Test the library with each supported minor of controller-runtime.
 	@scripts/compat.sh
 
+.PHONY: test-mutation
+test-mutation: ## Change the code, and test that the tests fail; takes hours (ARGS=sandbox/explain).
+	@scripts/mutation.sh $(ARGS)
+
 .PHONY: test-published
 test-published: ## Pack the modules as a release does, and use them as others do.
 	@scripts/published.sh
