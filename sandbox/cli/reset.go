@@ -134,6 +134,7 @@ func runReset(ctx context.Context, plan Plan, run *lifecycle.Sandbox, progress *
 	if err != nil {
 		return err
 	}
+	report.Deleted = append([]string{}, report.Deleted...) // JSON has [], not null.
 	report.Name, report.Cluster, report.Sample = run.Name, run.Kind(), sample.String()
 	report.Seconds = time.Since(start).Round(time.Millisecond).Seconds()
 	if err := writeReset(cmd.OutOrStdout(), o.output, report); err != nil {

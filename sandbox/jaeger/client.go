@@ -73,11 +73,8 @@ func (c *Client) Close() error { return c.transport.close() }
 // of the trace, and never an incomplete trace.
 func (c *Client) GetTrace(ctx context.Context, traceID string) (tracetree.Trace, error) {
 	id, err := model.TraceIDFromString(traceID)
-	if err == nil && id == (model.TraceID{}) {
-		err = errors.New("the id is zero")
-	}
-	if err != nil {
-		return tracetree.Trace{}, fmt.Errorf("reading trace %q: parsing its id: want 1 to 32 hexadecimal digits: %w", traceID, err)
+	if err != nil || id == (model.TraceID{}) {
+		return tracetree.Trace{}, fmt.Errorf("reading trace %q: invalid id; want 1 to 32 hexadecimal digits, not all zero", traceID)
 	}
 	return bounded(ctx, c.settings, "reading trace "+traceID, func(ctx context.Context) (tracetree.Trace, error) {
 		spans, err := c.transport.trace(ctx, id)

@@ -97,9 +97,9 @@ func TestErrors(t *testing.T) {
 		"chunk is too large": {&server{fail: status.Error(codes.ResourceExhausted, "larger than max")}, jaegertest.TraceID, tracetree.ErrTruncated, "larger"},
 		"unavailable":        {&server{fail: status.Error(codes.Unavailable, "starting")}, jaegertest.TraceID, tracetree.ErrUnreachable, "starting"},
 		"storage fails":      {&server{fail: status.Error(codes.Internal, "disk")}, jaegertest.TraceID, nil, "disk"},
-		"no id":              {&server{}, "xyz", nil, `reading trace "xyz": parsing its id`},
-		"zero id":            {&server{}, "00", nil, "the id is zero"},
-		"empty id":           {&server{}, "", nil, "parsing its id"},
+		"no id":              {&server{}, "xyz", nil, `reading trace "xyz": invalid id`},
+		"zero id":            {&server{}, "00", nil, "not all zero"},
+		"empty id":           {&server{}, "", nil, "invalid id"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -106,7 +106,10 @@ func (p Plan) String() string {
 func Parse(text string) (Plan, error) {
 	where, name, ok := strings.Cut(text, ",")
 	fault := Fault(name)
-	if !ok || !slices.Contains(Faults(), fault) {
+	if !ok {
+		return Plan{}, fmt.Errorf("parsing plan %q: no fault; want TARGET:NUMBER,FAULT, for example write:3,kill-after", text)
+	}
+	if !slices.Contains(Faults(), fault) {
 		return Plan{}, fmt.Errorf("parsing plan %q: unknown fault %q; want TARGET:NUMBER,FAULT with one of %s", text, name, join(Faults()))
 	}
 	target, number, numbered := strings.Cut(where, ":")

@@ -26,9 +26,9 @@ func TestParsePlan(t *testing.T) {
 func TestParsePlanErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"":                     "unknown fault",
-		"clean":                "unknown fault",
-		"write:3":              "unknown fault",
+		"":                     "no fault",
+		"clean":                "no fault",
+		"write:3":              "no fault",
 		"write:3,explode":      "want TARGET:NUMBER,FAULT",
 		"write,kill-after":     `needs the target "write:1,kill-after"`,
 		"trigger:1,kill-after": `needs the target "write:1,kill-after"`,
