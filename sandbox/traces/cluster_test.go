@@ -287,6 +287,10 @@ func testWaitForObserver(t *testing.T, f fixture) {
 	if _, err := reader.WaitTrace(t.Context(), object); err != nil || time.Since(began) < observedWait {
 		t.Errorf("WaitTrace() without an observer = %v after %s, want nil after %s", err, time.Since(began), observedWait)
 	}
+	began = time.Now()
+	if _, err := reader.Trace(t.Context(), object); err != nil || time.Since(began) < lookWait {
+		t.Errorf("Trace() without an observer = %v after %s, want nil after %s", err, time.Since(began), lookWait)
+	}
 	if err := os.WriteFile(s.Dir.Observed(), []byte(live.GetResourceVersion()), 0o600); err != nil {
 		t.Fatal(err)
 	}

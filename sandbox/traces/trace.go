@@ -14,6 +14,7 @@ import (
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
+	"github.com/operator-tracing/sandbox/sandbox/poll"
 	"github.com/operator-tracing/sandbox/sandbox/selftrace"
 )
 
@@ -27,6 +28,12 @@ const untracedWait = 8 * time.Second
 
 // observedWait limits the wait for the observer, which sends spans after half a second.
 const observedWait = 5 * time.Second
+
+// lookWait limits this wait for a trace that may be incomplete.
+const (
+	lookWait = 2 * time.Second
+	lookPoll = 50 * time.Millisecond
+)
 
 // observedQuiet is the quiet period after the observer has sent the spans of the object's last write.
 // Half a second has then passed since that write, in which the operator has sent its spans.
@@ -110,7 +117,7 @@ func (r *Reader) WaitTrace(ctx context.Context, object Object) (tracetree.Trace,
 				return tracetree.Readiness{State: err.Error()}, nil
 			}
 			if !r.session.IsObserved(live.GetResourceVersion()) && time.Since(began) < observedWait {
-				return tracetree.Readiness{State: "the observer has not sent all spans"}, nil
+				return tracetree.Readiness{State: errUnsent.Error()}, nil
 			}
 			uid = live.GetUID()
 			return tracetree.Readiness{Ready: true, Since: tracetree.LastWrite(live)}, nil
@@ -149,13 +156,15 @@ func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string
 	return traceID, nil
 }
 
-// Trace returns the current trace of an object as Jaeger has it now, with the traces that continue it. If
+// Trace returns the current trace of an object as Jaeger has it, with the traces that continue it. It
+// waits up to 2 s until the observer has sent the spans of the object's last write. If
 // Jaeger has none, the trace is reconstructed from the API server's objects; see [Reconstructed].
 func (r *Reader) Trace(ctx context.Context, object Object) (tracetree.Trace, error) {
 	live, err := r.get(ctx, object)
 	if err != nil {
 		return tracetree.Trace{}, err
 	}
+	r.awaitObserver(ctx, live.GetResourceVersion())
 	trace, err := r.traceOf(ctx, live)
 	switch {
 	case errors.Is(err, tracetree.ErrNotFound):
@@ -170,6 +179,28 @@ func (r *Reader) Trace(ctx context.Context, object Object) (tracetree.Trace, err
 	}
 	return trace, err
 }
+
+// awaitObserver waits until Jaeger has the observer's spans of all writes up to a resourceVersion.
+func (r *Reader) awaitObserver(ctx context.Context, revision string) {
+	var sent time.Time
+	waited := false
+	// Without the observer, the trace is shown as it is.
+	_ = poll.Within(ctx, lookPoll, lookWait, func(context.Context) error {
+		switch {
+		case !r.session.IsObserved(revision):
+			waited = true
+			return errUnsent
+		case sent.IsZero():
+			sent = time.Now()
+		}
+		if waited && time.Since(sent) < observedQuiet {
+			return errUnsent
+		}
+		return nil
+	})
+}
+
+var errUnsent = errors.New("the observer has not sent all spans")
 
 // traceOf reads the current trace of an object, see findCurrent.
 func (r *Reader) traceOf(ctx context.Context, live *unstructured.Unstructured) (tracetree.Trace, error) {
