@@ -67,11 +67,6 @@ func (o Observer) Start(ctx context.Context, report session.Report) error {
 		return err
 	}
 	table := o.table()
-	if p, err := table.Find(Name); err == nil && p != nil && p.Stopped {
-		if err := table.Stop(ctx, Name); err != nil {
-			return err
-		}
-	}
 	_, started, err := table.Ensure(ctx, spec)
 	if err != nil {
 		return err

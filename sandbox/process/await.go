@@ -71,20 +71,18 @@ func (t Table) Await(ctx context.Context, name string, ready func(context.Contex
 	return t.Died(name)
 }
 
-// Run is [Table.Ensure] and [Table.Await]. It restarts a process that was suspended, or that was running
-// before and is not ready within a time: it hangs.
+// Run is [Table.Ensure] and [Table.Await]. It restarts a process that was running before and is not
+// ready within patience: it hangs.
 func (t Table) Run(ctx context.Context, spec Spec, patience time.Duration, ready func(context.Context) error) (started bool, err error) {
-	p, started, err := t.Ensure(ctx, spec)
+	_, started, err = t.Ensure(ctx, spec)
 	if err != nil {
 		return started, err
 	}
 	if !started {
-		if !p.Stopped {
-			patient, cancel := context.WithTimeout(ctx, patience)
-			defer cancel()
-			if err := t.Await(patient, spec.Name, ready); err == nil || ctx.Err() != nil {
-				return false, err
-			}
+		patient, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if err := t.Await(patient, spec.Name, ready); err == nil || ctx.Err() != nil {
+			return false, err
 		}
 		if err := t.Stop(ctx, spec.Name); err != nil {
 			return false, fmt.Errorf("restarting %s: %w", spec.Name, err)

@@ -29,10 +29,10 @@ type Table struct {
 }
 
 // Ensure runs a process as spec describes, and reports whether it started one. A process with the
-// same path, arguments, environment (in the same order) and revision keeps running. Otherwise
-// Ensure first stops the process of that name, and any process with the same arguments but without
-// a record; ctx limits the wait. A started process may have ended since: see [Table.Await]. The
-// caller must hold the lock of the sandbox.
+// same path, arguments, environment (in the same order) and revision keeps running, unless a signal
+// suspended it. Otherwise Ensure first stops the process of that name, and any process with the same
+// arguments but without a record; ctx limits the wait. A started process may have ended since: see
+// [Table.Await]. The caller must hold the lock of the sandbox.
 func (t Table) Ensure(ctx context.Context, spec Spec) (p *Process, started bool, err error) {
 	if err := spec.check(); err != nil {
 		return nil, false, err
@@ -41,7 +41,7 @@ func (t Table) Ensure(ctx context.Context, spec Spec) (p *Process, started bool,
 	if err != nil {
 		return nil, false, err
 	}
-	if p != nil && p.Spec.same(spec) {
+	if p != nil && p.Spec.same(spec) && !p.Stopped {
 		return p, false, t.adopt(p, spec)
 	}
 	if p == nil {

@@ -29,11 +29,8 @@ const untracedWait = 8 * time.Second
 // observedWait limits the wait for the observer, which sends spans after half a second.
 const observedWait = 5 * time.Second
 
-// lookWait limits this wait for a trace that may be incomplete.
-const (
-	lookWait = 2 * time.Second
-	lookPoll = 50 * time.Millisecond
-)
+// lookWait limits the wait for the observer if the trace may be shown without its last spans.
+const lookWait = 2 * time.Second
 
 // observedQuiet is the quiet period after the observer has sent the spans of the object's last write.
 // Half a second has then passed since that write, in which the operator has sent its spans.
@@ -180,20 +177,17 @@ func (r *Reader) Trace(ctx context.Context, object Object) (tracetree.Trace, err
 	return trace, err
 }
 
-// awaitObserver waits until Jaeger has the observer's spans of all writes up to a resourceVersion.
+// awaitObserver waits until the observer has sent the spans of all writes up to a resourceVersion, and
+// then for observedQuiet, because Jaeger returns spans a little later. Without the observer, the wait ends
+// after lookWait, and the trace is shown as it is.
 func (r *Reader) awaitObserver(ctx context.Context, revision string) {
-	var sent time.Time
-	waited := false
-	// Without the observer, the trace is shown as it is.
-	_ = poll.Within(ctx, lookPoll, lookWait, func(context.Context) error {
-		switch {
-		case !r.session.IsObserved(revision):
-			waited = true
-			return errUnsent
-		case sent.IsZero():
-			sent = time.Now()
-		}
-		if waited && time.Since(sent) < observedQuiet {
+	sent := r.session.IsObserved(revision)
+	if sent {
+		return
+	}
+	_ = poll.Within(ctx, observedQuiet, lookWait, func(context.Context) error {
+		if !sent {
+			sent = r.session.IsObserved(revision)
 			return errUnsent
 		}
 		return nil

@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/build"
@@ -51,7 +52,7 @@ func describe(module string) ([]byte, error) {
 			}
 		}
 		pkg, err := build.ImportDir(path, 0)
-		if _, empty := err.(*build.NoGoError); empty || (err == nil && pkg.Name == "main") { //nolint:errorlint // ImportDir does not wrap it.
+		if _, empty := errors.AsType[*build.NoGoError](err); empty || (err == nil && pkg.Name == "main") {
 			return nil
 		}
 		if err != nil {

@@ -11,9 +11,7 @@ import (
 	"strconv"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire/wiretest"
 )
 
 // exchange is a request and its response.
@@ -44,7 +42,7 @@ func randomExchange(r *rand.Rand) exchange {
 			_ = w.Close()
 			return b.Bytes()
 		case 3:
-			return protobufConfigMap("a")
+			return wiretest.ConfigMap("a")
 		}
 		b := make([]byte, r.IntN(3000))
 		for i := range b {
@@ -69,20 +67,6 @@ func randomExchange(r *rand.Rand) exchange {
 		e.answerHead.Set("Content-Encoding", "gzip")
 	}
 	return e
-}
-
-func protobufConfigMap(name string) []byte {
-	cm := corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns-1", Name: name, UID: "u", ResourceVersion: "7", GenerateName: "g-"}, Data: map[string]string{"k": "v"}}
-	raw, err := cm.Marshal()
-	if err != nil {
-		panic(err)
-	}
-	unknown := runtime.Unknown{TypeMeta: runtime.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}, Raw: raw}
-	data, err := unknown.Marshal()
-	if err != nil {
-		panic(err)
-	}
-	return append([]byte("k8s\x00"), data...)
 }
 
 // observed is everything that one side of an exchange sees.

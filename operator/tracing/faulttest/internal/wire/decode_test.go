@@ -8,16 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"github.com/operator-tracing/sandbox/operator/tracing/faulttest/internal/wire/wiretest"
 )
 
 func TestObjectOf(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string][]byte{
 		"JSON":     []byte(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"ns-1","uid":"u","resourceVersion":"7","generateName":"g-"}}`),
-		"protobuf": encodedConfigMap("a"),
+		"protobuf": wiretest.ConfigMap("a"),
 	} {
 		obj, ok := ObjectOf(data)
 		got := fmt.Sprint(ok, obj.Kind, obj.APIVersion, obj.Namespace, obj.Name, obj.UID, obj.ResourceVersion, obj.GenerateName)
@@ -33,7 +31,7 @@ func TestObjectOf(t *testing.T) {
 }
 
 func FuzzObjectOf(f *testing.F) {
-	f.Add(encodedConfigMap("a"))
+	f.Add(wiretest.ConfigMap("a"))
 	f.Add([]byte(`{"metadata":{"name":"a"}}`))
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		ObjectOf(data)
@@ -75,17 +73,3 @@ type chunks struct {
 }
 
 func (c *chunks) Read(p []byte) (int, error) { return c.Reader.Read(p[:min(len(p), c.size)]) }
-
-func encodedConfigMap(name string) []byte {
-	cm := corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns-1", Name: name, UID: "u", ResourceVersion: "7", GenerateName: "g-"}, Data: map[string]string{"k": "v"}}
-	raw, err := cm.Marshal()
-	if err != nil {
-		panic(err)
-	}
-	unknown := runtime.Unknown{TypeMeta: runtime.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}, Raw: raw}
-	data, err := unknown.Marshal()
-	if err != nil {
-		panic(err)
-	}
-	return append(bytes.Clone(protobufMagic), data...)
-}
