@@ -28,8 +28,9 @@ func (e *TakenError) Error() string {
 }
 
 // Choose chooses numbers on 127.0.0.1 for ports of the table. Numbers in wanted must be free. For
-// the others, Choose takes the usual number, or any free number if the usual one is in use. A port
-// is free if the program can listen on it and connections to it arrive.
+// the others, Choose takes the usual number, or any free number if the usual one is in use, or was
+// chosen by another command of this user that still runs. A port is free if the program can listen
+// on it and connections to it arrive.
 func Choose(ctx context.Context, ports []component.Port, wanted component.Ports) (component.Ports, error) {
 	chosen := component.Ports{}
 	for _, p := range ports {
@@ -41,7 +42,7 @@ func Choose(ctx context.Context, ports []component.Port, wanted component.Ports)
 			continue
 		}
 		number, err := listen(ctx, p.Number)
-		if err != nil {
+		if err != nil || !claim(number) {
 			number, err = Free(ctx, 0)
 		}
 		if err != nil {

@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/gofrs/flock"
+
+	"github.com/operator-tracing/sandbox/sandbox/artifact/cache"
 	"github.com/operator-tracing/sandbox/sandbox/component"
+	"github.com/operator-tracing/sandbox/sandbox/state"
 )
 
 // taken listens on a free port until the test ends.
@@ -49,6 +54,33 @@ func TestChooseTakesUsualNumbersIfFree(t *testing.T) {
 	}
 	if got["taken"] == busy || got["taken"] == 0 {
 		t.Errorf("port %d although the usual one is taken", got["taken"])
+	}
+}
+
+func TestChooseLeavesNumbersThatAnotherCommandChose(t *testing.T) {
+	usual := free(t)
+	folder, err := state.CachePath()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder = filepath.Join(folder, cache.Ports)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	other := flock.New(filepath.Join(folder, strconv.Itoa(usual)))
+	if locked, err := other.TryLock(); err != nil || !locked {
+		t.Fatalf("locking port %d: %v, %v", usual, locked, err)
+	}
+	table := []component.Port{{Name: "usual", Number: usual}}
+	got, err := Choose(t.Context(), table, nil)
+	if err != nil || got["usual"] == usual || got["usual"] == 0 {
+		t.Errorf("Choose = %v, %v, want another port than %d", got, err, usual)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = Choose(t.Context(), table, nil); err != nil || got["usual"] != usual {
+		t.Errorf("Choose = %v, %v, want port %d, which no command claims now", got, err, usual)
 	}
 }
 

@@ -40,6 +40,9 @@ const (
 	registryFolder = "registry"
 )
 
+// Ports is the folder of the locks of ports that commands chose; see package port.
+const Ports = "ports"
+
 var keyedFolders = []string{Programs, Given, Layers, Operator, RootFS, Snapshots}
 
 const (
@@ -83,7 +86,7 @@ func KeyOf(folder string) string {
 // Remove deletes everything that the sandbox keeps in the cache folder. It deletes the folder
 // itself if it is empty then.
 func Remove(folder string) error {
-	for _, name := range append([]string{imagesFolder, registryFolder}, keyedFolders...) {
+	for _, name := range append([]string{imagesFolder, registryFolder, Ports}, keyedFolders...) {
 		if err := os.RemoveAll(filepath.Join(folder, name)); err != nil {
 			return fmt.Errorf("deleting the cache: %w", err)
 		}
