@@ -150,6 +150,10 @@ func (o *Observer) Flush(ctx context.Context, now time.Time) {
 	o.export(ctx, now.Add(recordWait), now) // Nothing waits any more.
 }
 
+// Forget forgets all objects and writes. Call it after Flush, if the cluster went back to an earlier
+// state: other writes have the same resourceVersions then.
+func (o *Observer) Forget() { *o = *New(o.options) }
+
 // resolve decides the causes of writes that arrived until a time, in the order of their
 // resourceVersions.
 func (o *Observer) resolve(until time.Time) {

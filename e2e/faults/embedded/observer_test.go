@@ -77,6 +77,39 @@ func TestAPIServerRestartsUnderObserver(t *testing.T) {
 	s.wantTrace("after-the-restart")
 }
 
+// TestRestoredBackup replaces etcd's data with an earlier copy, so that resourceVersions repeat. The
+// observer is the same process afterwards, and has a span for each write since then.
+func TestRestoredBackup(t *testing.T) {
+	s := newSandbox(t)
+	s.up()
+	data, backup := s.Dir+"/etcd", t.TempDir()+"/etcd"
+	s.kill(s.wantWhole()[component.Etcd])
+	if err := os.CopyFS(backup, os.DirFS(data)); err != nil {
+		t.Fatal(err)
+	}
+	s.upWith()
+	before := s.wantWhole()
+	lost := s.startLoad()
+	s.wait("writes that the backup does not have", func() bool { return len(lost.between(time.Time{}, time.Now())) >= minWrites })
+	lost.stop()
+	s.kill(before[component.Etcd])
+	s.kill(before[component.APIServer])
+	remove(t, data)
+	if err := os.CopyFS(data, os.DirFS(backup)); err != nil {
+		t.Fatal(err)
+	}
+	s.upWith()
+	if after := s.wantWhole(); after[companion.Name] != before[companion.Name] {
+		t.Errorf("the observer is process %d, want %d", after[companion.Name], before[companion.Name])
+	}
+	restored := time.Now()
+	l := s.startLoad()
+	s.wait("writes after the restore", func() bool { return len(l.between(restored, time.Now())) >= minWrites })
+	l.stop()
+	s.wantSpans(l.between(restored, time.Now()))
+	s.wantTrace("after-the-restore")
+}
+
 // TestObserveApply applies a Deployment, and gets its trace from the apply down to the Pod.
 func TestObserveApply(t *testing.T) {
 	s := newSandbox(t)

@@ -102,6 +102,10 @@ func (s *sink) gone(uid types.UID, revision string) *unstructured.Unstructured {
 // their kind is new. A later one follows a watch that broke: versions may be lost.
 func (s *sink) Replace(list []any, revision string) error {
 	again, latest := s.known != nil, s.latest
+	if again && isOlder(revision, latest) {
+		s.run.wentBack()
+		return nil
+	}
 	first := s.run.listedAt(revision, s.first && s.isCore)
 	missing := s.known
 	s.known = map[types.UID]string{}
@@ -133,6 +137,21 @@ func (s *sink) Replace(list []any, revision string) error {
 	s.replaced.Store(true)
 	s.listed()
 	return nil
+}
+
+// isOlder reports whether a list has an earlier state than a resourceVersion. Both are of one
+// resource, which some aggregated APIs do not number.
+func isOlder(list string, than uint64) bool {
+	at, err := strconv.ParseUint(list, 10, 64)
+	return err == nil && at < than
+}
+
+// wentBack ends the run with errOlder.
+func (r *run) wentBack() {
+	select {
+	case r.older <- struct{}{}:
+	default: // Another resource was first.
+	}
 }
 
 // listed counts a resource as listed, or the first search as done.

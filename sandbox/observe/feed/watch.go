@@ -73,20 +73,19 @@ type Watcher struct {
 // Run watches until ctx ends, and returns nil then. Writes that arrive until the end are exported,
 // within five seconds. It returns an error if the API server cannot be reached at the start.
 func (w *Watcher) Run(ctx context.Context, o *observe.Observer) error {
-	r := &run{
-		Watcher: w, observer: o, pending: 1, changes: make(chan writes.Change, 1024), kinds: make(chan struct{}, 1),
-		reflectors: map[target]context.CancelFunc{}, skipped: map[schema.GroupVersionResource]bool{}, cut: map[target]time.Time{},
-	}
 	config := rest.CopyConfig(w.Config)
+	r := &run{Watcher: w, observer: o, skipped: map[schema.GroupVersionResource]bool{}}
 	config.Wrap(r.readClock)
 	var err error
 	if r.client, err = readonly.New(config); err != nil {
 		return err
 	}
-	if len(w.About) > 0 {
-		r.search = newSearch(w.About)
+	for err = r.run(ctx); errors.Is(err, errOlder); err = r.run(ctx) {
+		r.observer.Fail(err)
+		o.Forget()
+		r.again = true
 	}
-	return r.run(ctx)
+	return err
 }
 
 // target is a resource in a namespace; "" is all.
@@ -100,7 +99,9 @@ type run struct {
 	*Watcher
 	client   *readonly.Client
 	observer *observe.Observer
+	again    bool // the run before ended with errOlder
 	changes  chan writes.Change
+	older    chan struct{} // has an element after a list that is older than what was watched
 	kinds    chan struct{} // has an element if kinds may have changed
 	group    sync.WaitGroup
 	held     time.Time // since when causes wait for lists
@@ -121,8 +122,8 @@ func (r *run) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer r.group.Wait()
 	defer cancel()
-	r.ctx = ctx
-	if err := r.discover(); err != nil {
+	r.reset(ctx)
+	if err := r.discoverFirst(); err != nil {
 		return err
 	}
 	r.group.Go(func() {
@@ -141,6 +142,9 @@ func (r *run) run(ctx context.Context) error {
 				r.drain() // Of a kind that causes have waited for.
 				r.observer.Advance(ctx, now)
 			}
+		case <-r.older:
+			r.end(ctx)
+			return errOlder
 		case <-ctx.Done():
 			r.end(ctx)
 			return nil
@@ -202,15 +206,11 @@ func (r *run) rediscover(ctx context.Context) {
 		case <-timer.C:
 		}
 		if err := r.discover(); err != nil && ctx.Err() == nil {
-			r.fail(err)
+			r.observer.Fail(err)
 		}
 		soon = false
 		timer.Reset(r.interval())
 	}
-}
-
-func (r *run) fail(err error) {
-	r.observer.Fail(err)
 }
 
 // discover starts a reflector for each new resource, and ends the reflectors of resources that do not exist any more.
@@ -254,6 +254,9 @@ func (r *run) reflect(ctx context.Context, t target, first bool) {
 			return list, r.note(t, s, err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			if err := r.checkAge(ctx, s, resource, o.ResourceVersion); err != nil {
+				return nil, r.note(t, s, err)
+			}
 			w, err := resource.Watch(ctx, o)
 			if err == nil {
 				s.watches.Store(true)
@@ -289,7 +292,7 @@ func (r *run) note(t target, s *sink, err error) error {
 	default:
 		s.skip() // An API server that is not reached later does not delay the others.
 		if first {
-			r.fail(fmt.Errorf("watching %s: %w", t.resource.GroupResource(), err))
+			r.observer.Fail(fmt.Errorf("watching %s: %w", t.resource.GroupResource(), err))
 		}
 	}
 	return err
