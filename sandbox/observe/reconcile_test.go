@@ -119,6 +119,19 @@ other update_status Deployment@5 <- owner ReplicaSet@3
 operator update Pod@6 <- owner Deployment@5
 kubectl update Pod@7
 `},
+		"the second Pod of a ReplicaSet, after the first was bound": {`
+   0.0 1 ADDED Deployment d kubectl
+  10.0 2 ADDED ReplicaSet r kube-controller-manager owner=Deployment/d
+  20.0 3 ADDED Pod p kube-controller-manager owner=ReplicaSet/r
+  22.0 4 MODIFIED Pod p - spec.nodeName=n
+  24.0 5 ADDED Pod q kube-controller-manager owner=ReplicaSet/r
+`, `
+kubectl create Deployment@1
+deployment-controller create ReplicaSet@2 <- same Deployment@1
+replicaset-controller create Pod@3 <- same ReplicaSet@2
+kube-scheduler bind Pod@4 <- same Pod@3
+replicaset-controller create Pod@5 <- same ReplicaSet@2
+`},
 		"owners in a cycle": {`
    0.0 1 ADDED Deployment d x owner=Head/h
    1.0 2 ADDED Head h y owner=Deployment/d

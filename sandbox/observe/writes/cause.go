@@ -159,7 +159,7 @@ func (s *Store) causeOf(w *Write) Cause {
 	}
 	best := s.newest(w, own)
 	if w.continues(own) {
-		same := best.write == nil || s.isHabit(w, own)
+		same := best.write == nil || s.isHabit(w, own) || w.isReplica(own, best.write)
 		s.learnHabit(w, own, best.write != nil)
 		if same {
 			return own.Cause
