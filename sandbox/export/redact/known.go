@@ -81,6 +81,7 @@ func forms(value string) []form {
 				addAligned(set, alphabet, text, len(value) <= deepest)
 			} else {
 				add(strings.TrimRight(whole, "="))
+				add(strings.TrimRight(alphabet.EncodeToString([]byte(whole)), "="))
 			}
 			add(url.QueryEscape(whole))
 		}
@@ -103,12 +104,16 @@ func escaped(value string) []string {
 	for _, once := range all[1:5] {
 		all = append(all, inJSON(once, false), quoted(once))
 	}
-	for _, u := range []string{url.QueryEscape(value), url.PathEscape(value), url.UserPassword("", value).String()[1:]} {
+	component := strings.ReplaceAll(url.QueryEscape(value), "+", "%20") // as encodeURIComponent of JavaScript does
+	for _, u := range []string{url.QueryEscape(value), component, unescaped.Replace(component), url.PathEscape(value), url.UserPassword("", value).String()[1:]} {
 		all = append(all, strings.TrimSuffix(u, "@"), strings.TrimSuffix(lowerHex.ReplaceAllStringFunc(u, strings.ToLower), "@"))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
+
+// unescaped keeps the marks that encodeURIComponent keeps.
+var unescaped = strings.NewReplacer("%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
 
 var lowerHex = regexp.MustCompile(`%[0-9A-F]{2}`)
 

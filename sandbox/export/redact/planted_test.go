@@ -70,8 +70,9 @@ func encodings(v string) map[string]string {
 	m := map[string]string{
 		"plain": v, "JSON": string(j), "JSON in JSON": string(jj), "Go": strconv.Quote(v), "ASCII": strconv.QuoteToASCII(v), "base64": b([]byte(v)),
 		"base64 raw": base64.RawStdEncoding.EncodeToString([]byte(v)), "base64 URL": base64.URLEncoding.EncodeToString([]byte(v)), "base64 raw URL": base64.RawURLEncoding.EncodeToString([]byte(v)),
-		"query": url.QueryEscape(v), "path": url.PathEscape(v), "hex": hex.EncodeToString([]byte(v)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(v))),
+		"query": url.QueryEscape(v), "path": url.PathEscape(v), "component": strings.ReplaceAll(url.QueryEscape(v), "+", "%20"), "hex": hex.EncodeToString([]byte(v)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(v))),
 		"HTML": html.EscapeString(v), "bytes": fmt.Sprint([]byte(v)), "base64 in query": url.QueryEscape(b([]byte(v))),
+		"base64 of base64": b([]byte(b([]byte(v)))),
 	}
 	if len(v) < short {
 		return m
