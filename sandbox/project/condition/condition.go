@@ -73,9 +73,11 @@ func (c Condition) Met(live *unstructured.Unstructured) error {
 	if err != nil {
 		return err
 	}
+	var others []string
 	for _, item := range conditions {
 		condition, _ := item.(map[string]any)
 		if condition["type"] != c.Type {
+			others = append(others, fmt.Sprintf("%v=%v", condition["type"], condition["status"]))
 			continue
 		}
 		observed, known := condition["observedGeneration"].(int64)
@@ -86,6 +88,9 @@ func (c Condition) Met(live *unstructured.Unstructured) error {
 			return fmt.Errorf("condition %s is for generation %d, the object has generation %d", c.Type, observed, live.GetGeneration())
 		}
 		return nil
+	}
+	if len(others) > 0 {
+		return fmt.Errorf("no condition %s yet, only %s", c.Type, strings.Join(others, ", "))
 	}
 	return errors.New("no condition " + c.Type + " yet")
 }

@@ -34,7 +34,7 @@ func TestMet(t *testing.T) {
 	}}
 	for text, want := range map[string]string{
 		"none": "", "": "", ".status.phase=Running": "", ".status.replicas=3": "", ".status.ok=true": "", `.status.conditions[?(@.type=="Ready")].status=True`: "",
-		".status.phase=Failed": `.status.phase is "Running", want "Failed"`, ".status.absent=x": `.status.absent is "", want "x"`, "Absent=True": "no condition Absent yet",
+		".status.phase=Failed": `.status.phase is "Running", want "Failed"`, ".status.absent=x": `.status.absent is "", want "x"`, "Absent=True": "no condition Absent yet, only Ready=True, Old=True",
 		"Old=True": "condition Old is for generation 1, the object has generation 2",
 	} {
 		c, ok := Parse(text)
