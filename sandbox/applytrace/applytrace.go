@@ -86,7 +86,7 @@ func (t *Tracer) Apply(ctx context.Context, live, obj *unstructured.Unstructured
 	annotate(kept, contextOwnedBy(t.Manager, live))
 	if live != nil && !t.differs(live, obj) {
 		tried := kept.DeepCopy()
-		if err := send(ctx, tried, client.DryRunAll); err != nil || same(live, tried) {
+		if err := send(ctx, tried, client.DryRunAll); err != nil || Same(live, tried) {
 			return send(ctx, kept) // Some webhooks allow no dry runs; the object then keeps its context.
 		}
 	}

@@ -57,9 +57,9 @@ func contextOwnedBy(manager string, live *unstructured.Unstructured) map[string]
 	return kept
 }
 
-// same reports whether an apply changes nothing that users write: the status and the finalizers can
+// Same reports whether an apply changed nothing that users write: the status and the finalizers can
 // have changed meanwhile.
-func same(live, applied *unstructured.Unstructured) bool {
+func Same(live, applied *unstructured.Unstructured) bool {
 	return reflect.DeepEqual(written(live), written(applied))
 }
 

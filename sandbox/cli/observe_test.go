@@ -59,6 +59,11 @@ func TestObserve(t *testing.T) {
 	if tree.code != exitOK || !strings.HasPrefix(tree.stdout, "trace ") || !strings.Contains(tree.stdout, "create ConfigMap") && !strings.Contains(tree.stdout, "apply ConfigMap") {
 		t.Errorf("a tree: %+v", tree)
 	}
+	for _, again := range []result{observe(settings("tree")), observe("cm/settings", settings("tree"))} {
+		if again.code != exitOK || again.stdout != "" || again.stderr != "The apply changed nothing, and ConfigMap default/settings is ready: there is no trace of a change.\n" {
+			t.Errorf("a manifest that changes nothing: %+v", again)
+		}
+	}
 	document := observe("cm/settings", settings("json"), "-o", "json")
 	found, err := tracetree.ReadOTLP("stdout", []byte(document.stdout))
 	if document.code != exitOK || !json.Valid([]byte(document.stdout)) || err != nil || len(found) != 1 {
@@ -69,18 +74,23 @@ func TestObserve(t *testing.T) {
 	}
 	const template = "selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: a}]}}"
 	late := observe("deploy/web", manifest("{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {"+template+"}}"), "--timeout=10s")
-	if late.code != exitFailure || !strings.Contains(late.stdout, " Deployment") || !strings.Contains(late.stderr, "Error: Deployment default/web is not ready within 10s: ") {
+	if late.code != exitFailure || !strings.Contains(late.stdout, " Deployment") || !strings.Contains(late.stderr, "Error: observing Deployment default/web: stopped after 10s (--timeout): not ready: ") {
 		t.Errorf("a Deployment without a controller: %+v", late)
 	}
-	if idle := observe("cm/none", "--timeout=5s"); idle.code != exitFailure || idle.stdout != "" || !strings.Contains(idle.stderr, "waiting for a change of ConfigMap default/none, which does not exist yet") ||
-		!strings.HasSuffix(idle.stderr, "Error: ConfigMap default/none is not ready within 5s: nothing was changed\n") {
+	again := observe("deploy/web", manifest("{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {"+template+"}}"), "--timeout=4s")
+	if again.code != exitFailure || again.stdout != "" ||
+		!strings.Contains(again.stderr, "Error: observing Deployment default/web: stopped after 4s (--timeout): the apply changed nothing, and the object is not ready: ") {
+		t.Errorf("a Deployment that is not ready, and a manifest that changes nothing: %+v", again)
+	}
+	if idle := observe("cm/none", "--timeout=5s"); idle.code != exitFailure || idle.stdout != "" || !strings.Contains(idle.stderr, "waiting for a change of ConfigMap default/none, which does not exist yet, for at most 5s (Ctrl-C ends it)\nwaiting: no change of ConfigMap default/none yet (--timeout=5s)\n") ||
+		!strings.HasSuffix(idle.stderr, "Error: observing ConfigMap default/none: stopped after 5s (--timeout): nothing changed it; change it meanwhile, or pass its manifest with --apply\n") {
 		t.Errorf("without a change: %+v", idle)
 	}
 	for want, args := range map[string][]string{
 		`no kind is called "deploymnt" (did you mean deployment?)`: {"deploymnt/web"},
 		"objects of the kind Node can't be observed":               {"node/a"},
 	} {
-		if got := observe(args...); got.code != exitFailure || got.stdout != "" || !strings.Contains(got.stderr, want) {
+		if got := observe(args...); got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, want) {
 			t.Errorf("%q: %+v, want %q", args, got, want)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/kinds"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/suggest"
@@ -79,7 +80,8 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 		root.PrintErrln("See docs/sandbox-yaml.md.")
 		return exitUsage
 	}
-	if _, ok := errors.AsType[*settings.Error](err); ok || command.IsUsage(err) {
+	_, unknownKind := errors.AsType[*kinds.UnknownError](err)
+	if _, ok := errors.AsType[*settings.Error](err); ok || unknownKind || command.IsUsage(err) {
 		root.PrintErrf("See `%s%s --help`.\n", hint.Program(), strings.TrimPrefix(executed.CommandPath(), root.CommandPath()))
 		return exitUsage
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/restmapper"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 // Kind is a kind that an API server serves.
@@ -37,6 +38,18 @@ func Called(ctx context.Context, c *apply.Cluster, name string) (Kind, error) {
 		return Kind{}, fmt.Errorf("finding the kind %q: %w", name, err)
 	}
 	return Kind{mapping.GroupVersionKind, mapping.Scope.Name() == meta.RESTScopeNameNamespace}, nil
+}
+
+// UnknownError means that the API server serves no kind with a name that the user wrote.
+type UnknownError struct{ message string }
+
+// Error returns the message.
+func (e *UnknownError) Error() string { return e.message }
+
+// Unknown returns an [UnknownError], with a similar name if there is one. The format has one %q for
+// the name.
+func Unknown(c *apply.Cluster, name, format string) error {
+	return &UnknownError{fmt.Sprintf(format, name) + suggest.Hint(name, Names(c))}
 }
 
 // mappingOf searches the resources first, then the kinds.

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 )
 
 // greet says what is awaited, and which resources are not observed.
@@ -31,14 +32,14 @@ func (s *Session) greet(ctx context.Context) {
 		where = "in namespace " + strings.Join(namespaces, ", ")
 	}
 	if s.options.Target.Kind == "" {
-		fmt.Fprintf(s.options.Progress, "watching every kind %s, for the first change by a user (Ctrl-C ends it); name an object, for example deployment/web, to watch only related kinds\n", where)
+		fmt.Fprintf(s.options.Progress, "watching every kind %s, for the first change by a user for at most %s (Ctrl-C ends it); name an object, for example deployment/web, to watch only related kinds\n", where, s.options.Timeout)
 		return
 	}
 	absent := ""
 	if _, err := s.read(ctx, s.options.Target); apierrors.IsNotFound(err) {
 		absent = ", which does not exist yet"
 	}
-	fmt.Fprintf(s.options.Progress, "waiting for a change of %s%s (Ctrl-C ends it)\n", s.options.Target, absent)
+	fmt.Fprintf(s.options.Progress, "waiting for a change of %s%s, for at most %s (Ctrl-C ends it)\n", s.options.Target, absent, s.options.Timeout)
 }
 
 // report lists the resources that are not observed, and that were not reported.
@@ -100,16 +101,41 @@ func (s *Session) ready(live *unstructured.Unstructured) error {
 	return s.options.Condition.Met(live)
 }
 
-// notReady returns the error at the end of ctx.
+// Unchanged reports whether Run ended because the manifests changed nothing and the object is ready.
+func (s *Session) Unchanged() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unchanged && s.traceID == ""
+}
+
+// noChange is the state of a session without a trace.
+func (s *Session) noChange() string {
+	if s.unchanged {
+		return "the apply changed nothing"
+	}
+	return fmt.Sprintf("no change of %s yet (--timeout=%s)", nameOf(s.options.Target), s.options.Timeout)
+}
+
+func nameOf(target writes.Object) string {
+	if target.Kind == "" {
+		return "an object"
+	}
+	return target.String()
+}
+
+// notReady returns the error at the end of ctx. why is the last state.
 func (s *Session) notReady(ctx context.Context, why string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	what, within := s.target.String(), "within "+s.options.Timeout.String()
-	if s.target.Kind == "" {
-		what = "the object"
-	}
+	stopped := "stopped after " + s.options.Timeout.String() + " (--timeout)"
 	if errors.Is(ctx.Err(), context.Canceled) {
-		within = "when it was interrupted"
+		stopped = "interrupted"
 	}
-	return errors.Join(fmt.Errorf("%s is not ready %s: %s", what, within, why), s.failure)
+	switch {
+	case s.traceID != "":
+		why = "not ready: " + why
+	case !s.unchanged:
+		why = "nothing changed it; change it meanwhile, or pass its manifest with --apply"
+	}
+	return errors.Join(fmt.Errorf("observing %s: %s: %s", nameOf(s.target), stopped, why), s.failure)
 }

@@ -38,9 +38,6 @@ const (
 	lookInterval = 250 * time.Millisecond
 )
 
-// nothingChanged is the state of a session without a trace.
-const nothingChanged = "nothing was changed"
-
 // Options configures a [Session].
 type Options struct {
 	Cluster *apply.Cluster
@@ -76,6 +73,8 @@ type Session struct {
 	sent    map[pcommon.SpanID]bool
 	grew    time.Time
 	failure error
+	// unchanged is true if there are manifests, and the applies changed none of their objects.
+	unchanged bool
 	// unsent is why spans could not be sent yet, and rejected why the receiver never accepts some.
 	unsent, rejected error
 	// skipped are the resources that may not be watched, of which some are reported, and unsearched is
@@ -97,7 +96,8 @@ func (s *Session) Target() writes.Object {
 }
 
 // Run watches until the object is ready and nothing more is written, or ctx ends, and returns the
-// trace as far as it is known, also with an error. show is called with each look at the growing
+// trace as far as it is known, also with an error. If the manifests change nothing and the object is
+// ready, Run returns at once, with an empty trace. show is called with each look at the growing
 // trace; its error ends Run.
 func (s *Session) Run(ctx context.Context, show func(traces.Look) error) (tracetree.Trace, error) {
 	watching, stop := context.WithCancel(ctx)
@@ -140,6 +140,7 @@ func (s *Session) apply(ctx context.Context) error {
 	s.tracer.Refused = func(obj *unstructured.Unstructured, err error) {
 		fmt.Fprintf(s.options.Progress, "applied %s without a trace context: %v\n", apply.Describe(obj), err)
 	}
+	changed := false
 	for _, obj := range s.options.Objects {
 		live := &unstructured.Unstructured{}
 		live.SetGroupVersionKind(obj.GroupVersionKind())
@@ -148,12 +149,18 @@ func (s *Session) apply(ctx context.Context) error {
 			live, err = nil, nil
 		}
 		if err == nil {
-			err = s.tracer.Apply(ctx, live, obj, s.sendApply)
+			var stored *unstructured.Unstructured // by the last request, which is no dry run
+			err = s.tracer.Apply(ctx, live, obj, func(ctx context.Context, obj *unstructured.Unstructured, options ...client.ApplyOption) error {
+				stored = obj
+				return s.sendApply(ctx, obj, options...)
+			})
+			changed = changed || live == nil || !applytrace.Same(live, stored)
 		}
 		if err != nil {
 			return fmt.Errorf("applying %s: %w", apply.Describe(obj), err)
 		}
 	}
+	s.unchanged = len(s.options.Objects) > 0 && !changed
 	if s.options.Sender == nil {
 		return nil
 	}
@@ -169,7 +176,7 @@ func (s *Session) sendApply(ctx context.Context, obj *unstructured.Unstructured,
 func (s *Session) wait(ctx context.Context, show func(traces.Look) error) error {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
-	last := nothingChanged
+	last := s.noChange()
 	for {
 		why := s.waiting(ctx)
 		if ctx.Err() != nil { // The last state is the reason.
@@ -193,8 +200,8 @@ func (s *Session) waiting(ctx context.Context) string {
 	s.mu.Lock()
 	target, chosen, grew := s.target, s.traceID != "", s.grew
 	s.mu.Unlock()
-	if !chosen {
-		return nothingChanged
+	if !chosen && !s.unchanged {
+		return s.noChange()
 	}
 	live, err := s.read(ctx, target)
 	switch {
@@ -206,10 +213,12 @@ func (s *Session) waiting(ctx context.Context) string {
 		err = s.ready(live)
 	}
 	switch {
+	case err != nil && !chosen:
+		return s.noChange() + ", and the object is not ready: " + err.Error()
 	case err != nil:
 		return err.Error()
 	case time.Since(grew) < quiet:
-		return "writes still arrive"
+		return fmt.Sprintf("the last write was less than %s ago", quiet)
 	}
 	return ""
 }

@@ -90,7 +90,7 @@ func (r *Reader) Find(ctx context.Context, ref Reference, namespace string) (Obj
 		case !meta.IsNoMatchError(err):
 			return Object{}, err
 		case namespace != "" || !namespaced:
-			return Object{}, noKind(target, ref.Prefix, "no kind is called %q")
+			return Object{}, kinds.Unknown(target, ref.Prefix, "no kind is called %q")
 		default:
 			if err := r.wantNamespace(ctx, target, ref.Prefix); err != nil {
 				return Object{}, err
@@ -111,16 +111,12 @@ func (r *Reader) Find(ctx context.Context, ref Reference, namespace string) (Obj
 func (r *Reader) wantNamespace(ctx context.Context, target *apply.Cluster, name string) error {
 	err := target.Client().Get(ctx, types.NamespacedName{Name: name}, &corev1.Namespace{})
 	if apierrors.IsNotFound(err) {
-		return noKind(target, name, "no kind and no namespace is called %q")
+		return kinds.Unknown(target, name, "no kind and no namespace is called %q")
 	}
 	if err != nil {
 		return fmt.Errorf("finding namespace %s: %w", name, err)
 	}
 	return nil
-}
-
-func noKind(target *apply.Cluster, name, format string) error {
-	return errors.New(fmt.Sprintf(format, name) + suggest.Hint(name, kinds.Names(target)))
 }
 
 // ErrNoObject says that there is no object of that name.

@@ -55,7 +55,8 @@ The cluster is ` + clusterOf(shared) + `. Each row is the reaction of a controll
 written and ends with the controller's own write. See docs/observing.md.
 
 An object is ready with the condition Ready, and an object of Kubernetes itself when kubectl counts it as rolled out; --condition
-names another state. The exit code is 0 if the object is ready, 1 if not in time, and 2 for mistakes in the command line.`,
+names another state. The exit code is 0 if the object is ready, also if --apply changed nothing, 1 if not in time, and 2 for mistakes
+in the command line.`,
 		Example: `  go run ./sandbox observe deployment/web                     # then change it, or in another terminal
   go run ./sandbox observe deployment/web --context=kind-mine
   go run ./sandbox observe certificates.cert-manager.io/web -n team-a --timeout=2m
@@ -138,10 +139,13 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 	}
 	session := observation.New(options)
 	trace, err := o.show(ctx, session, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	observed := session.Target()
+	if err == nil && session.Unchanged() {
+		cmd.PrintErrf("The apply changed nothing, and %s is ready: there is no trace of a change.\n", observed)
+	}
 	if trace.Len() == 0 {
 		return err
 	}
-	observed := session.Target()
 	object := explain.Object{Kind: observed.Kind, Namespace: observed.Namespace, Name: observed.Name}
 	written := write(cmd.OutOrStdout(), trace, form{title: observed.String(), object: object, brief: true})
 	if written == nil && o.output == "tree" {

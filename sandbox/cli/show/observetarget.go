@@ -20,7 +20,6 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/observe/related"
 	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 	"github.com/operator-tracing/sandbox/sandbox/provider/existing"
-	"github.com/operator-tracing/sandbox/sandbox/suggest"
 )
 
 // clusterOf describes the cluster that observe watches. Without shared it runs as a kubectl plugin.
@@ -81,9 +80,9 @@ func (o *observeOptions) target(ctx context.Context, c *apply.Cluster, argument 
 	known, err := kinds.Called(ctx, c, kind)
 	switch {
 	case meta.IsNoMatchError(err):
-		return writes.Object{}, fmt.Errorf("no kind is called %q%s", kind, suggest.Hint(kind, kinds.Names(c)))
+		return writes.Object{}, kinds.Unknown(c, kind, "no kind is called %q")
 	case meta.IsAmbiguousError(err):
-		return writes.Object{}, fmt.Errorf("%w; add the group to the kind, for example certificates.cert-manager.io/web", err)
+		return writes.Object{}, command.Usagef("%w; add the group to the kind, for example certificates.cert-manager.io/web", err)
 	case err != nil:
 		return writes.Object{}, err
 	}
@@ -92,7 +91,7 @@ func (o *observeOptions) target(ctx context.Context, c *apply.Cluster, argument 
 		return writes.Object{}, fmt.Errorf("finding the kind %q: %w", kind, err)
 	}
 	if !slices.ContainsFunc(related.Served([]*metav1.APIResourceList{list}), func(r related.Resource) bool { return r.Kind == known.Kind }) {
-		return writes.Object{}, fmt.Errorf("objects of the kind %s can't be observed: they change all the time, or the API server has no watch of them", known.Kind)
+		return writes.Object{}, command.Usagef("objects of the kind %s can't be observed: they change all the time, or the API server has no watch of them", known.Kind)
 	}
 	target := writes.Object{Group: known.Group, Kind: known.Kind, Namespace: o.namespace, Name: name}
 	if !known.Namespaced {
