@@ -158,6 +158,9 @@ func (r *Reader) waitTraceID(ctx context.Context, object Object) (traceID string
 // Jaeger has none, the trace is reconstructed from the API server's objects; see [Reconstructed].
 func (r *Reader) Trace(ctx context.Context, object Object) (tracetree.Trace, error) {
 	live, err := r.get(ctx, object)
+	if errors.Is(err, ErrNoObject) {
+		err = fmt.Errorf("%w%s", err, r.remains(ctx, object))
+	}
 	if err != nil {
 		return tracetree.Trace{}, err
 	}
