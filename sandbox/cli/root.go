@@ -49,6 +49,8 @@ const (
 	exitFailure = 1
 	exitUsage   = 2
 	exitVerdict = 3
+	// exitInterrupted is the code of shells for Ctrl-C. SIGTERM has it, too.
+	exitInterrupted = 130
 )
 
 // Execute runs the command line and returns the exit code. It prints an error in one line on
@@ -75,6 +77,10 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 	if err == nil {
 		return exitOK
 	}
+	interrupted := errors.Is(ctx.Err(), context.Canceled)
+	if interrupted && errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
 	root.PrintErrf("Error: %s\n", shared.Options.Origins.Explain(err))
 	if _, ok := errors.AsType[*project.Error](err); ok {
 		root.PrintErrln("See docs/sandbox-yaml.md.")
@@ -87,6 +93,9 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 	}
 	if command.IsVerdict(err) {
 		return exitVerdict
+	}
+	if interrupted {
+		return exitInterrupted
 	}
 	return exitFailure
 }

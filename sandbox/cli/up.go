@@ -75,6 +75,9 @@ func runUp(parent context.Context, plan Plan, shared *command.Shared, cmd *cobra
 		err = runPlan(ctx, parent, plan, run, progress, ask)
 	}
 	progress.Close()
+	if errors.Is(err, graph.ErrInterrupted) {
+		return fmt.Errorf("%w; %s deletes the sandbox", err, hint.Run("down"))
+	}
 	if err != nil {
 		return err
 	}

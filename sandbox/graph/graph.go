@@ -2,7 +2,9 @@
 package graph
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +31,10 @@ type Step struct {
 	// and its result last.
 	Run func(ctx context.Context, report func(format string, args ...any)) error
 }
+
+// ErrInterrupted is the error of [Do] if its context is cancelled. It names no step, because none
+// failed by itself.
+var ErrInterrupted = errors.New("interrupted; finished steps stay, and the same command continues")
 
 // Do runs steps, each as soon as all steps that it needs have succeeded. The first error cancels the
 // others and is returned with the name of its step. Needs must have no cycle. Each step is a child of
@@ -58,17 +64,18 @@ func Do(ctx context.Context, progress *ui.Progress, steps []Step) error {
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
+	err := group.Wait()
 	for _, s := range steps {
 		select {
 		case <-done[s.Name]:
 		default:
-			return fmt.Errorf("%s: not started: %w", s.Name, context.Cause(ctx))
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return ErrInterrupted
+			}
+			return cmp.Or(err, fmt.Errorf("%s: not started: %w", s.Name, context.Cause(ctx)))
 		}
 	}
-	return nil
+	return err
 }
 
 func (s Step) run(ctx context.Context, progress *ui.Progress) error {
@@ -86,6 +93,9 @@ func (s Step) run(ctx context.Context, progress *ui.Progress) error {
 	})
 	if err != nil && limited.Err() == context.DeadlineExceeded && ctx.Err() == nil {
 		err = fmt.Errorf("giving up after %s: %w", s.Limit, err)
+	}
+	if err != nil && ctx.Err() != nil {
+		shown.Detail("stopped") // Another step failed, or the user interrupted the command.
 	}
 	shown.End(err)
 	if err != nil {

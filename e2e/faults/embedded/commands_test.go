@@ -77,7 +77,7 @@ func TestInterruptedUp(t *testing.T) {
 					t.Fatal(err)
 				}
 				text, err := rig.End(cmd, out)
-				if err == nil || cmd.ProcessState.ExitCode() != 1 {
+				if cmd.ProcessState.ExitCode() != 130 || !strings.Contains(text, "Error: interrupted; ") {
 					t.Errorf("up ended with code %d: %v\n%s", cmd.ProcessState.ExitCode(), err, text)
 				}
 				if took := time.Since(start); took > patience {

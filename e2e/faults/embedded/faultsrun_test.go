@@ -48,8 +48,8 @@ func TestFaultsRun(t *testing.T) {
 	s.wantNoNamespaces()
 
 	out, code := s.endFaults(syscall.SIGINT)
-	if code != 1 || !strings.Contains(out, "interrupted") {
-		t.Errorf("after SIGINT: exit code %d, want 1 and that it was interrupted\n%s", code, out)
+	if code != 130 || !strings.Contains(out, "interrupted") {
+		t.Errorf("after SIGINT: exit code %d, want 130 and that it was interrupted\n%s", code, out)
 	}
 	s.wantWhole()
 	s.wantNoNamespaces()
