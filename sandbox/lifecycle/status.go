@@ -15,10 +15,12 @@ import (
 // Status examines the sandbox. Unreachable parts are described in the result. An error means that
 // the sandbox could not be examined.
 func (s *Sandbox) Status(ctx context.Context) (provider.Status, error) {
-	status := provider.Status{Name: s.Name, State: provider.StateDown}
+	status := provider.Status{Name: s.Name, State: provider.StateDown, Busy: s.Dir.Holder()}
 	err := s.Attach()
 	if errors.Is(err, session.ErrDown) {
-		status.Message = session.ErrDown.Error()
+		if status.Message = session.ErrDown.Error(); status.Busy != "" {
+			status.Message = "the sandbox is not up" + status.Remedy()
+		}
 		return status, nil
 	}
 	status.OperatorEnv, status.ControlPlaneTracing = s.Record.OperatorEnv, s.TracesControlPlane()

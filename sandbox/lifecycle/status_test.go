@@ -73,6 +73,24 @@ func TestDownOfASandboxThatIsDownRemovesItsFolder(t *testing.T) {
 	}
 }
 
+// While another command changes the sandbox, status names it instead of up.
+func TestStatusOfASandboxThatIsBusy(t *testing.T) {
+	t.Parallel()
+	run := newSandbox(t, quiet(component.Kind), &fakeCluster{})
+	run.Command = "faults run"
+	unlock, err := run.Lock(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := run.Status(t.Context()); err != nil || status.Busy != "faults run" {
+		t.Errorf("Status() = %+v, %v; want it busy", status, err)
+	}
+	unlock()
+	if status, err := run.Status(t.Context()); err != nil || status.Busy != "" {
+		t.Errorf("Status() after the command = %+v, %v", status, err)
+	}
+}
+
 // An option that does not apply to a log is a usage error.
 func TestLogsRefusesOptions(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())

@@ -28,6 +28,8 @@ type Status struct {
 	Name    string `json:"name"`
 	State   string `json:"state"`
 	Message string `json:"message,omitempty"` // why the state is not up
+	// Busy is the command that changes the sandbox at the moment. Components can be stopped meanwhile.
+	Busy    string `json:"busy,omitempty"`
 	Cluster string `json:"cluster,omitempty"` // kind, embedded or existing
 	// Context and Server identify an existing cluster.
 	Context string `json:"context,omitempty"`
@@ -107,6 +109,15 @@ func AddressesOf(ports component.Ports) Addresses {
 // Repairs returns the remedy for a sandbox with a broken component.
 func Repairs() string { return "; " + hint.Run("up") + " repairs it" }
 
+// Remedy returns the remedy for a state that is not up: to wait for the command that changes the
+// sandbox, or else [Repairs].
+func (s *Status) Remedy() string {
+	if s.Busy == "" {
+		return Repairs()
+	}
+	return "; " + hint.Run(strings.Fields(s.Busy)...) + " is in progress and changes the sandbox: wait until it ends"
+}
+
 // AskLimit limits the time of the requests about one component: status must report a cluster that
 // hangs. Thirty commands at the same time on two cores take half of it.
 const AskLimit = 15 * time.Second
@@ -141,7 +152,7 @@ func (s *Status) Judge() {
 	s.State = StateUp
 	if len(missing) > 0 {
 		s.State = StateDegraded
-		s.Message = "not ready: " + strings.Join(missing, ", ") + Repairs()
+		s.Message = "not ready: " + strings.Join(missing, ", ") + s.Remedy()
 	}
 }
 

@@ -26,14 +26,16 @@ func TestJudge(t *testing.T) {
 		unready []string
 		state   string
 		message string
+		busy    string
 	}{
-		"all ready":      {nil, StateUp, ""},
-		"no sample":      {[]string{component.Sample}, StateUp, ""},
-		"one is broken":  {[]string{component.Jaeger}, StateDegraded, "not ready: jaeger; `sandbox up` repairs it"},
-		"several":        {[]string{component.CertManager, component.Operator, component.Sample}, StateDegraded, "not ready: cert-manager, operator; `sandbox up` repairs it"},
-		"beside a table": {[]string{"observer"}, StateDegraded, "not ready: observer; `sandbox up` repairs it"},
+		"all ready":      {nil, StateUp, "", "faults run"},
+		"no sample":      {[]string{component.Sample}, StateUp, "", ""},
+		"one is broken":  {[]string{component.Jaeger}, StateDegraded, "not ready: jaeger; `sandbox up` repairs it", ""},
+		"several":        {[]string{component.CertManager, component.Operator, component.Sample}, StateDegraded, "not ready: cert-manager, operator; `sandbox up` repairs it", ""},
+		"beside a table": {[]string{"observer"}, StateDegraded, "not ready: observer; `sandbox up` repairs it", ""},
+		"by a fault run": {[]string{component.Operator}, StateDegraded, "not ready: operator; `sandbox faults run` is in progress and changes the sandbox: wait until it ends", "faults run"},
 	} {
-		s := Status{State: StateDown}
+		s := Status{State: StateDown, Busy: test.busy}
 		for _, part := range append(component.On(component.Kind), component.Component{Name: "observer"}) {
 			s.Components = append(s.Components, Component{Name: part.Name, Ready: !slices.Contains(test.unready, part.Name)})
 		}

@@ -73,6 +73,8 @@ type Options struct {
 	Observe *bool
 	// Timeout bounds the whole of up; default 40 minutes, as a first build takes half of that.
 	Timeout time.Duration
+	// Command is the name of the command that uses the sandbox, for messages of others that wait for it.
+	Command string
 	// Origins has the options that the environment or a file set; nil if the caller set all of them.
 	Origins settings.Origins
 }

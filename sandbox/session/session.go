@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -104,13 +105,18 @@ func (s *Session) Lock(ctx context.Context, notice Report) (unlock func(), err e
 	cancel()
 	if err != nil && ctx.Err() == nil {
 		if notice != nil {
-			notice("Waiting for another command that changes the sandbox %s.", s.Name)
+			other := "another command"
+			if holder := s.Dir.Holder(); holder != "" {
+				other = hint.Run(strings.Fields(holder)...)
+			}
+			notice("Waiting for %s, which changes the sandbox %s.", other, s.Name)
 		}
 		unlock, err = s.Dir.Lock(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
+	s.Dir.SetHolder(s.Command)
 	s.Record, err = s.Dir.Load()
 	if err == nil && s.Record.Name != "" && s.Cluster == "auto" {
 		err = s.Fit(s.Record.Cluster)

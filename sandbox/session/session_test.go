@@ -36,7 +36,7 @@ func open(t *testing.T, folder string, options Options) *Session {
 func TestLockReadsTheRecordAgain(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	first, second := open(t, folder, Options{}), open(t, folder, Options{})
+	first, second := open(t, folder, Options{Command: "faults run"}), open(t, folder, Options{})
 	unlock, err := first.Lock(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestLockReadsTheRecordAgain(t *testing.T) {
 		}
 		locked <- err
 	}()
-	if got, want := <-notices, "Waiting for another command that changes the sandbox operator-tracing."; got != want {
+	if got, want := <-notices, "Waiting for `sandbox faults run`, which changes the sandbox operator-tracing."; got != want {
 		t.Errorf("notice %q, want %q", got, want)
 	}
 	first.Record = state.Record{Name: DefaultName, Cluster: component.Embedded, Ports: component.Ports{component.UI: 5}}

@@ -143,6 +143,26 @@ func (d Dir) Lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
+// SetHolder stores the name of the command that holds the lock, for [Dir.Holder]. The caller holds the
+// lock. An error is ignored: the name is only for messages.
+func (d Dir) SetHolder(command string) { _ = os.WriteFile(d.file(lockFile), []byte(command), 0o600) }
+
+// Holder returns the name of the command that holds the lock; "" if there is none, or its name is
+// unknown.
+func (d Dir) Holder() string {
+	lock := flock.New(d.file(lockFile), flock.SetFlag(os.O_RDONLY)) // It creates no file.
+	if free, err := lock.TryRLock(); free || err != nil {
+		_ = lock.Unlock() // Nothing depends on it.
+		return ""
+	}
+	_ = lock.Close()
+	name, err := input.ReadOwn(d.file(lockFile))
+	if err != nil {
+		return ""
+	}
+	return string(name)
+}
+
 // sameFile reports whether path still refers to the locked file.
 func sameFile(lock *flock.Flock, path string) bool {
 	held, err := lock.Stat()

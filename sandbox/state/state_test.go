@@ -198,6 +198,29 @@ func TestLockExcludes(t *testing.T) {
 	}
 }
 
+// The holder of the lock is known until it releases the lock.
+func TestHolder(t *testing.T) {
+	t.Parallel()
+	dir := open(t)
+	if got := dir.Holder(); got != "" {
+		t.Errorf("Holder() without a lock = %q", got)
+	}
+	for _, command := range []string{"faults run", "up"} {
+		unlock, err := dir.Lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir.SetHolder(command)
+		if got := dir.Holder(); got != command {
+			t.Errorf("Holder() = %q, want %q", got, command)
+		}
+		unlock()
+		if got := dir.Holder(); got != "" {
+			t.Errorf("Holder() after unlock = %q", got)
+		}
+	}
+}
+
 // A down removes the folder with the lock file. A command that waits for the lock must not lock the
 // deleted file while another command locks a new file.
 func TestLockAfterTheFolderWasRemoved(t *testing.T) {

@@ -174,6 +174,7 @@ func (s *Shared) Fill(cmd *cobra.Command) (err error) {
 	if cmd.Flags().Changed(observeFlag) {
 		s.Options.Observe = &s.observe
 	}
+	s.Options.Command = strings.TrimPrefix(cmd.CommandPath(), cmd.Root().CommandPath()+" ")
 	hint.Select(s.Options.Name, s.Options.StateDir)
 	return nil
 }

@@ -38,7 +38,7 @@ func (c *Cluster) Status(ctx context.Context, s *provider.Status) error {
 		return shown
 	})
 	if alive != nil && !slices.ContainsFunc(running, func(p embedded.Status) bool { return p.PID != 0 }) {
-		s.Message = "none of its processes runs" + provider.Repairs() // For example after a reboot.
+		s.Message = "none of its processes runs" + s.Remedy() // For example after a reboot.
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, provider.AskLimit)
@@ -128,7 +128,11 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 // behindProxy returns a message about an operator that runs behind a proxy, or else the message before.
 func (c *Cluster) behindProxy(message string) (string, error) {
 	left, err := detour.Left(c.session.Dir)
-	if left {
+	holder := c.session.Dir.Holder()
+	switch {
+	case left && holder != "":
+		message = "runs behind a proxy for " + hint.Run(strings.Fields(holder)...) + ", which is in progress"
+	case left:
 		message = "runs behind the proxy of " + hint.Run("faults", "run") + "; if that was interrupted, " + hint.Run("up") + " restores it"
 	}
 	return message, err

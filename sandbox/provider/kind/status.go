@@ -14,11 +14,11 @@ func (c *Cluster) Status(parent context.Context, s *provider.Status) error {
 	s.Cluster, s.Provider, s.Images, s.Kubeconfig = component.Kind, record.Provider, record.Images, c.pods.Dir.Kubeconfig()
 	s.Jaeger = c.Addresses()
 	if record.Creating {
-		s.Message = "an up that created the cluster did not finish" + provider.Repairs()
+		s.Message = "an up that created the cluster did not finish" + s.Remedy()
 		return nil
 	}
 	if err := c.Alive(parent); err != nil {
-		s.Message = err.Error() + provider.Repairs()
+		s.Message = err.Error() + s.Remedy()
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(parent, provider.AskLimit)
@@ -28,7 +28,7 @@ func (c *Cluster) Status(parent context.Context, s *provider.Status) error {
 		s.Node, err = provider.NodeOf(ctx, target, record.NodeImage)
 	}
 	if err != nil { // It was alive a moment ago.
-		s.State, s.Message = provider.StateDegraded, err.Error()+provider.Repairs()
+		s.State, s.Message = provider.StateDegraded, err.Error()+s.Remedy()
 		return nil
 	}
 	if container, err := c.Inspect(ctx); err == nil {
