@@ -60,15 +60,31 @@ are deleted with all their objects. If others created some of these objects, dow
 					return err
 				}
 			}
-			step := progress.Step("removing the sandbox")
-			err = run.Down(ctx, purge, step.Detail)
-			step.End(err)
-			return err
+			return runDown(ctx, run, progress, purge)
 		},
 	}
 	cmd.Flags().BoolVar(&purge, "purge", false, "deletion of the caches and of the engine's images too")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "on an existing cluster: no question before the sandbox's CustomResourceDefinitions are deleted with objects of others")
 	return cmd
+}
+
+// runDown deletes the sandbox. Without a record there can be remains of a sandbox whose folder was
+// deleted, but usually there is nothing.
+func runDown(ctx context.Context, run *lifecycle.Sandbox, progress *ui.Progress, purge bool) error {
+	name, none := "removing the sandbox", run.Record.Name == ""
+	if none {
+		name = "looking for remains"
+	}
+	step := progress.Step(name)
+	err := run.Down(ctx, purge, step.Detail)
+	switch {
+	case none && err == nil && purge:
+		step.Detail("there is no sandbox %s; the caches are deleted", run.Name)
+	case none && err == nil:
+		step.Detail("there is no sandbox %s: nothing to remove", run.Name)
+	}
+	step.End(err)
+	return err
 }
 
 func newStop(shared *command.Shared) *cobra.Command {
