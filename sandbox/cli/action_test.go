@@ -32,7 +32,7 @@ func TestAction(t *testing.T) {
 		},
 		"baseline": {
 			inputs: []string{"FROM=$R/testdata/recorded/head.json", "BASELINE=$R/testdata/recorded/head.json"}, more: "comparison.md",
-			comment: []string{"### No verdict: 1 run and 1 run", "structure: found in A for 1 of 1 run of B"},
+			comment: []string{"are equal: the tree of spans"},
 		},
 		"missing baseline": {
 			inputs:  []string{"FROM=$R/testdata/recorded/head.json", "BASELINE=none.json"},

@@ -70,6 +70,8 @@ type Report struct {
 	Metrics   []Metric  `json:"metrics"`
 	Structure Structure `json:"structure"`
 	Verdict   Verdict   `json:"verdict"`
+
+	same bool // All traces have the same tree.
 }
 
 // higherIsWorse has the counts of which more are worse. Other counts depend on what is recorded.
@@ -83,6 +85,7 @@ var higherIsWorse = map[spantree.Count]bool{
 // better, else Changed if any differs, else Same; and Unknown without enough runs.
 func Compare(a, b Set) Report {
 	r := Report{A: a.Name, B: b.Name, RunsA: len(a.Runs), RunsB: len(b.Runs), Test: Test, Alpha: Alpha, Structure: structure(a, b)}
+	r.same = len(a.Runs) > 0 && len(variants(a)) == 1 && r.Structure.Known == len(b.Runs)
 	for _, name := range segmentsOf(a, b) {
 		get := func(run Run) float64 { return float64(run.Durations[name]) }
 		r.Metrics = append(r.Metrics, measure(name, "ns", a, b, get))
@@ -96,6 +99,11 @@ func Compare(a, b Set) Report {
 	}
 	r.judge()
 	return r
+}
+
+// equal reports whether all traces of both sides have the same tree and the same values.
+func (r Report) equal() bool {
+	return r.same && !slices.ContainsFunc(r.Metrics, func(m Metric) bool { return m.varies })
 }
 
 func measure(name, unit string, a, b Set, get func(Run) float64) Metric {

@@ -224,7 +224,7 @@ func TestWrite(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	before, after := sample(r, "main", 20, time.Second, 6, treeOld), sample(r, "this | branch", 20, 1700*time.Millisecond, 7, treeNew)
 	for name, report := range map[string]Report{
-		"worse": Compare(before, after), "same": Compare(before, before), "single": Compare(Set{"a.json", before.Runs[:1]}, Set{"b.json", after.Runs[:1]}),
+		"worse": Compare(before, after), "same": Compare(before, before), "equal": Compare(Set{"a.json", before.Runs[:1]}, Set{"b.json", before.Runs[:1]}), "single": Compare(Set{"a.json", before.Runs[:1]}, Set{"b.json", after.Runs[:1]}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -26,14 +26,14 @@ func ExampleCompare() {
 		return
 	}
 	// Output:
-	// Worse: writes (6 runs and 6 runs)
+	// B is worse: writes (A has 6 traces, B has 6 traces)
 	//
-	//         A MEDIAN  P95    B MEDIAN  P95    CHANGE  P      VERDICT
-	// total   303ms     312ms  302ms     315ms  -0%     0.937  same
-	// writes  6         6      7         7      +1      0.002  worse
+	//         A MEDIAN  P95    B MEDIAN  P95    CHANGE  P VALUE  VERDICT
+	// total   303ms     312ms  302ms     315ms  0%      0.937    same
+	// writes  6         6      7         7      +1      0.002    worse
 	//
 	// A: main
 	// B: branch
-	// structure: found in A for 6 of 6 runs of B
-	// test: Mann-Whitney U test, two-sided, with Holm's correction for the number of measurements; alpha 0.05
+	// trees of spans: as in A in 6 of 6 traces of B
+	// test: Mann-Whitney U test, two-sided, with Holm's correction for the number of measurements; at most 5 % of such comparisons find a difference by chance
 }

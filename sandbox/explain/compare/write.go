@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -14,11 +15,16 @@ import (
 // WriteText writes the report as a table with all measurements, and the structure.
 func (r Report) WriteText(out io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", format.Escape(r.Headline()))
+	fmt.Fprintf(&b, "%s\n", format.Escape(r.Headline()))
+	if r.equal() {
+		_, err := io.WriteString(out, b.String())
+		return err
+	}
+	b.WriteString("\n")
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "\tA MEDIAN\tP95\tB MEDIAN\tP95\tCHANGE\tP\tVERDICT\n")
+	fmt.Fprintln(table, strings.ToUpper(strings.Join(r.columns(), "\t")))
 	for _, m := range r.Metrics {
-		fmt.Fprintln(table, strings.Join(m.cells(), "\t"))
+		fmt.Fprintln(table, strings.Join(r.cells(m), "\t"))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -35,6 +41,10 @@ func (r Report) WriteText(out io.Writer) error {
 func (r Report) WriteMarkdown(out io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s\n\n", markdown(r.Headline()))
+	if r.equal() {
+		_, err := io.WriteString(out, b.String())
+		return err
+	}
 	var changed, rest []Metric
 	for _, m := range r.Metrics {
 		if m.Verdict == Same || m.Verdict == Unknown && m.Name != SegmentTotal {
@@ -43,7 +53,7 @@ func (r Report) WriteMarkdown(out io.Writer) error {
 			changed = append(changed, m)
 		}
 	}
-	writeTable(&b, changed)
+	r.writeTable(&b, changed)
 	for _, line := range r.notes() {
 		if line = strings.TrimSpace(line); line != "" {
 			fmt.Fprintf(&b, "%s\n\n", markdown(line))
@@ -51,20 +61,21 @@ func (r Report) WriteMarkdown(out io.Writer) error {
 	}
 	if len(rest) > 0 {
 		fmt.Fprintf(&b, "<details><summary>%s</summary>\n\n", format.Count(len(rest), "other measurement"))
-		writeTable(&b, rest)
+		r.writeTable(&b, rest)
 		b.WriteString("</details>\n")
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
 }
 
-func writeTable(b *strings.Builder, metrics []Metric) {
+func (r Report) writeTable(b *strings.Builder, metrics []Metric) {
 	if len(metrics) == 0 {
 		return
 	}
-	b.WriteString("| | A median | p95 | B median | p95 | change | p | verdict |\n|---|--:|--:|--:|--:|--:|--:|---|\n")
+	columns := r.columns()
+	fmt.Fprintf(b, "| %s |\n|---|%s\n", strings.TrimPrefix(strings.Join(columns, " | "), " "), strings.Repeat("--:|", len(columns)-1))
 	for _, m := range metrics {
-		cells := m.cells()
+		cells := r.cells(m)
 		for i := range cells {
 			cells[i] = markdown(cells[i])
 		}
@@ -80,12 +91,14 @@ func markdown(text string) string {
 
 // Headline returns the verdict in one line.
 func (r Report) Headline() string {
-	runs := fmt.Sprintf("%s and %s", format.Count(r.RunsA, "run"), format.Count(r.RunsB, "run"))
-	switch r.Verdict {
-	case Unknown:
-		return fmt.Sprintf("No verdict: %s, and a claim needs at least %d of each side", runs, MinRuns)
-	case Same:
-		return "No difference outside the noise: " + runs
+	runs := fmt.Sprintf("A has %s, B has %s", format.Count(r.RunsA, "trace"), format.Count(r.RunsB, "trace"))
+	switch {
+	case r.equal():
+		return fmt.Sprintf("A (%s) and B (%s) are equal: the tree of spans, and %s of counts and times (%s)", r.A, r.B, format.Count(len(r.Metrics), "measurement"), runs)
+	case r.Verdict == Unknown:
+		return fmt.Sprintf("Values without a verdict: %s; a verdict needs at least %d traces of each side", runs, MinRuns)
+	case r.Verdict == Same:
+		return fmt.Sprintf("No significant difference: %s", runs)
 	}
 	var names []string
 	for _, m := range r.Metrics {
@@ -93,25 +106,24 @@ func (r Report) Headline() string {
 			names = append(names, m.Name)
 		}
 	}
-	verdict := string(r.Verdict)
-	return fmt.Sprintf("%s: %s (%s)", strings.ToUpper(verdict[:1])+verdict[1:], strings.Join(names, ", "), runs)
+	return fmt.Sprintf("B is %s: %s (%s)", r.Verdict, strings.Join(names, ", "), runs)
 }
 
 // notes returns the lines below the table.
 func (r Report) notes() []string {
 	lines := []string{"", fmt.Sprintf("A: %s", r.A), fmt.Sprintf("B: %s", r.B)}
 	s := r.Structure
-	lines = append(lines, fmt.Sprintf("structure: found in A for %d of %s of B", s.Known, format.Count(r.RunsB, "run")))
+	lines = append(lines, fmt.Sprintf("trees of spans: as in A in %d of %s of B", s.Known, format.Count(r.RunsB, "trace")))
 	for _, part := range []struct {
 		what  string
 		names []string
-	}{{"came", s.Came}, {"went", s.Went}, {"moved", s.Moved}, {"differ", s.Other}} {
+	}{{"only in B", s.Came}, {"only in A", s.Went}, {"below another span in B", s.Moved}, {"other differences", s.Other}} {
 		if len(part.names) > 0 {
 			lines = append(lines, fmt.Sprintf("%s: %s", part.what, strings.Join(tally(part.names), ", ")))
 		}
 	}
 	if r.Verdict != Unknown {
-		lines = append(lines, fmt.Sprintf("test: %s; alpha %g", r.Test, r.Alpha))
+		lines = append(lines, fmt.Sprintf("test: %s; at most %g %% of such comparisons find a difference by chance", r.Test, 100*r.Alpha))
 	}
 	return lines
 }
@@ -133,13 +145,27 @@ func tally(names []string) []string {
 	return order
 }
 
-// cells returns a row of the table.
-func (m Metric) cells() []string {
-	p := "-"
-	if m.Verdict != Unknown {
-		p = strconv.FormatFloat(m.P, 'f', 3, 64)
+// single reports whether each side is one trace: there are no percentiles and no verdicts then.
+func (r Report) single() bool { return r.RunsA == 1 && r.RunsB == 1 }
+
+// columns returns the titles of the table.
+func (r Report) columns() []string {
+	if r.single() {
+		return []string{"", "A", "B", "change"}
 	}
-	return []string{format.Escape(m.Name), m.format(m.A.Median), m.format(m.A.P95), m.format(m.B.Median), m.format(m.B.P95), m.change(), p, string(m.Verdict)}
+	return []string{"", "A median", "p95", "B median", "p95", "change", "p value", "verdict"}
+}
+
+// cells returns a row of the table.
+func (r Report) cells(m Metric) []string {
+	if r.single() {
+		return []string{format.Escape(m.Name), m.format(m.A.Median), m.format(m.B.Median), m.change()}
+	}
+	p, verdict := "-", "-"
+	if m.Verdict != Unknown {
+		p, verdict = strconv.FormatFloat(m.P, 'f', 3, 64), string(m.Verdict)
+	}
+	return []string{format.Escape(m.Name), m.format(m.A.Median), m.format(m.A.P95), m.format(m.B.Median), m.format(m.B.P95), m.change(), p, verdict}
 }
 
 func (m Metric) format(value float64) string {
@@ -171,7 +197,10 @@ func (m Metric) change() string {
 		}
 		return sign + m.format(difference)
 	}
-	return fmt.Sprintf("%+.0f%%", 100*difference/m.A.Median)
+	if change := math.Round(100 * difference / m.A.Median); change != 0 {
+		return fmt.Sprintf("%+.0f%%", change)
+	}
+	return "0%"
 }
 
 // WriteSummary writes the median and the 95th percentile of the measurements of one set, as a table
