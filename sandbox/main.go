@@ -15,6 +15,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	cli.Silence(os.Args[1:])
 	execute := cli.ExecutePlugin
 	if !hint.IsPlugin(os.Args[0]) {
 		hint.Start()

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/operator-tracing/sandbox/config/settings"
@@ -19,6 +20,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/faultcmd"
 	"github.com/operator-tracing/sandbox/sandbox/cli/inspect"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
+	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/graph"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
@@ -67,6 +69,14 @@ func ExecutePlugin(ctx context.Context, args []string, stdout io.Writer, stderr 
 	return run(ctx, plugin, shared, args, stdout, stderr)
 }
 
+// Silence discards the log lines of client-go, which would break the output; errors are returned. The
+// processes that the sandbox starts log them. Only main calls it, before anything logs.
+func Silence(args []string) {
+	if len(args) == 0 || args[0] != companion.Name && args[0] != companion.GateName {
+		klog.SetLogger(logr.Discard())
+	}
+}
+
 func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args []string, stdout io.Writer, stderr *os.File) int {
 	ctrllog.SetLogger(logr.Discard()) // Log lines of libraries would break the progress display; errors are returned.
 	root.SetArgs(args)
@@ -77,6 +87,7 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 	if err == nil {
 		return exitOK
 	}
+	err = shared.Explain(err)
 	interrupted := errors.Is(ctx.Err(), context.Canceled)
 	if interrupted && errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("interrupted: %w", err)

@@ -2,6 +2,9 @@ package command
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -15,6 +18,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/hint"
 	"github.com/operator-tracing/sandbox/sandbox/input"
 	"github.com/operator-tracing/sandbox/sandbox/lifecycle"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 	"github.com/operator-tracing/sandbox/sandbox/suggest"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
@@ -77,6 +81,21 @@ func (s *Shared) Close() {
 	for _, run := range s.opened {
 		run.Close()
 	}
+}
+
+// Explain adds the remedy to an error about an API server of a sandbox that does not answer.
+func (s *Shared) Explain(err error) error {
+	failed, ok := errors.AsType[*url.Error](err)
+	if !ok || strings.Contains(err.Error(), hint.Run("up")) {
+		return err
+	}
+	for _, run := range s.opened {
+		target, unknown := run.Target()
+		if unknown == nil && strings.HasPrefix(failed.URL, target.Config().Host) {
+			return fmt.Errorf("%w; the API server of the sandbox does not answer%s", err, provider.Repairs())
+		}
+	}
+	return err
 }
 
 // Bind adds the flags of all commands to the root command.

@@ -10,14 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/operator-tracing/sandbox/sandbox/apply"
@@ -51,7 +49,6 @@ func function(shared *command.Shared, count int, otherwise cobra.ShellCompDirect
 		if err != nil {
 			return nil, otherwise
 		}
-		klog.SetLogger(logr.Discard()) // client-go logs failures of discovery.
 		ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 		defer cancel()
 		names := slices.DeleteFunc(find(ctx, run, cmd, word), func(name string) bool { return !strings.HasPrefix(name, word) })
