@@ -83,7 +83,7 @@ func (r *runner) cleanRuns(ctx context.Context) error {
 		if r.Quiet > 0 {
 			quiet = r.Quiet
 		}
-		name := fmt.Sprintf("clean run %d of 2", i+1)
+		name := fmt.Sprintf("recording writes, clean run %d of 2", i+1)
 		end := r.Step(name)
 		run, forests, err := r.once(ctx, fmt.Sprintf("clean-%d", i+1), inject.DriveOptions{Bound: cmp.Or(r.cleanBound, defaultCleanBound), Quiet: quiet}, inject.Options{})
 		if err != nil {

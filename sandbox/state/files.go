@@ -68,6 +68,9 @@ func (d Dir) Observed() string { return d.file("observed") }
 // ResetPoint returns the path of the file with the objects that the sandbox installed.
 func (d Dir) ResetPoint() string { return d.file("reset.json") }
 
+// FaultPlans returns the path of the file with the plans that the last list of fault runs printed.
+func (d Dir) FaultPlans() string { return d.file("fault-plans.json") }
+
 // Probe returns the path of a file that is written only to test if the folder is writable.
 func (d Dir) Probe() string { return d.file("probe") }
 
@@ -83,7 +86,7 @@ func (d Dir) file(name string) string { return filepath.Join(d.Path, name) }
 func (d Dir) contents() []string {
 	record := d.file(recordFile)
 	return []string{
-		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Tracing(), d.Programs(), d.Observed(), d.Observed() + ".new", d.ResetPoint(), d.ResetPoint() + ".new", d.Diagnostics(), d.KindLogs(), d.Probe(),
+		d.Etcd(), d.Components(), d.Logs(), d.Records(), d.PKI(), d.Clients(), d.Tracing(), d.Programs(), d.Observed(), d.Observed() + ".new", d.ResetPoint(), d.ResetPoint() + ".new", d.Diagnostics(), d.KindLogs(), d.Probe(), d.FaultPlans(), d.FaultPlans() + ".new",
 		d.Subject(), d.Subject() + ".new", d.ContainersConf(), d.Owner(), d.Scheduler(), d.Kubeconfig(), d.Kubeconfig() + ".lock", d.Kubeconfig() + ".new",
 		record + ".new", record, d.file(lockFile),
 	}

@@ -244,10 +244,10 @@ func testTrace(t *testing.T, f fixture) {
 			jaeger.setDown(false)
 			jaeger.add(t, firstTrace, map[string]any{"operator.object.uid": string(live.GetUID()), "operator.object.generation": live.GetGeneration()})
 		}, "", nil},
-		{"another object", func() { object.Name = "untraced-2" }, "; if it was deleted: Jaeger has no trace of it from the last hour", ErrNoObject},
+		{"another object", func() { object.Name = "untraced-2" }, "; if the object was deleted: Jaeger has no trace of it from the last hour", ErrNoObject},
 		{"a deleted object", func() {
 			jaeger.add(t, strings.Repeat("d", 32), map[string]any{"operator.object.kind": "Head", "operator.object.name": object.Name, "k8s.namespace.name": object.Namespace})
-		}, "; if it was deleted: `sandbox trace --id=" + strings.Repeat("d", 32) + "` prints its last trace", ErrNoObject},
+		}, "; if the object was deleted: `sandbox trace --id=" + strings.Repeat("d", 32) + "` prints its last trace", ErrNoObject},
 		{"a deleted object, and no Jaeger", func() { jaeger.setDown(true) }, "there is none of that name", ErrNoObject},
 	} {
 		test.change()

@@ -42,11 +42,11 @@ func (r *Reader) remains(ctx context.Context, object Object) string {
 		}
 	}
 	if len(ids) == 0 {
-		return "; if it was deleted: Jaeger has no trace of it from the last hour"
+		return "; if the object was deleted: Jaeger has no trace of it from the last hour"
 	}
 	more := ""
 	if ids = ids[:min(len(ids), mostRemains)]; len(ids) > 1 {
 		more = " (older: " + strings.Join(ids[1:], ", ") + ")"
 	}
-	return fmt.Sprintf("; if it was deleted: %s prints its last trace%s", hint.Run("trace", "--id="+ids[0]), more)
+	return fmt.Sprintf("; if the object was deleted: %s prints its last trace%s", hint.Run("trace", "--id="+ids[0]), more)
 }

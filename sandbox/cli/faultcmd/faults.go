@@ -97,7 +97,7 @@ See docs/faults.md.`,
 	flags.DurationVar(&o.bound, "bound", 0, "time limit for each of apply, update and delete (default 10 times the slowest run without a fault, at least 10s)")
 	flags.DurationVar(&o.quiet, "quiet", 0, "time without writes after which the operator is at rest (default "+faults.DefaultQuiet.String()+", and 10s in the first run without a fault)")
 	flags.BoolVar(&o.full, "full", false, "also plans that are unlikely to find more than others")
-	flags.BoolVar(&o.list, "list", false, "list the plans without running them, and the fields that are not compared")
+	flags.BoolVar(&o.list, "list", false, "list the plans without running them, and the fields that are not compared; the first list takes two runs without a fault")
 	flags.BoolVar(&o.inPlace, "in-place", false, "run in the sample's own namespace, for operators that watch only that; the sample is deleted, and applied again at the end")
 	flags.StringVar(&o.junit, "junit", "", "`FILE` for a JUnit XML report")
 	flags.StringVarP(&o.output, "output", "o", "text", "output format: text, json, or html (a page)")

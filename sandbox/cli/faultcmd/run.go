@@ -46,6 +46,13 @@ func (o *options) run(ctx context.Context, run *lifecycle.Sandbox, progress *ui.
 	if err != nil {
 		return nil, err
 	}
+	recorded := newRecorded(run.Dir, operator.Spec(), given)
+	if o.list {
+		if r := recorded.load(progress); r != nil {
+			return r, nil
+		}
+		progress.Printf("Recording what the operator writes without a fault; the next --list is fast if nothing changes.")
+	}
 	server, err := proxy.Start(ctx, proxy.Options{
 		Upstream: operator.Client, Certificate: operator.Certificate.CertFile, Key: operator.Certificate.KeyFile, ClientCA: operator.ClientCA,
 	})
@@ -73,7 +80,9 @@ func (o *options) run(ctx context.Context, run *lifecycle.Sandbox, progress *ui.
 			return nil, err
 		}
 	}
-	r, err = faults.Run(ctx, given)
+	if r, err = faults.Run(ctx, given); err == nil && o.list && r.Problem == "" {
+		err = recorded.save(r)
+	}
 	var alone *faults.InPlaceError
 	var unknown *faults.UnknownPlanError
 	switch {
@@ -121,7 +130,7 @@ func (o *options) options(ctx context.Context, run *lifecycle.Sandbox) (faults.O
 func hasWebhook(ctx context.Context, c *apply.Cluster) (bool, error) {
 	mutating, validating := &admissionregistrationv1.MutatingWebhookConfigurationList{}, &admissionregistrationv1.ValidatingWebhookConfigurationList{}
 	labels := c.LabelsOf(component.Operator)
-	if err := errors.Join(c.Client().List(ctx, mutating, labels), c.Client().List(ctx, validating, labels)); err != nil {
+	if err := cmp.Or(c.Client().List(ctx, mutating, labels), c.Client().List(ctx, validating, labels)); err != nil {
 		return false, fmt.Errorf("looking for webhooks of the operator: %w", err)
 	}
 	return len(mutating.Items)+len(validating.Items) > 0, nil

@@ -93,6 +93,9 @@ func New(dir state.Dir, ports component.Ports) (*Operator, error) {
 	return o, nil
 }
 
+// Spec describes the process without a proxy.
+func (o *Operator) Spec() process.Spec { return o.direct }
+
 // Left reports whether an interrupted command left the operator behind its proxy.
 func Left(dir state.Dir) (bool, error) {
 	p, err := tableOf(dir).Find(component.Operator)
