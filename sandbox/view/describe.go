@@ -15,7 +15,9 @@ func (w *Waterfall) summary() string {
 	if shown := w.shown(); shown < w.spans {
 		text = fmt.Sprintf("%s: %d of %d spans", w.only, shown, w.spans)
 	}
-	text += ", " + format.Duration(w.Total)
+	if w.Total > 1 { // Otherwise all spans have the same instant.
+		text += ", " + format.Duration(w.Total)
+	}
 	failed := 0
 	for _, row := range w.Rows {
 		if row.Failed {

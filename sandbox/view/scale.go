@@ -80,6 +80,9 @@ func (w *Waterfall) at(offset time.Duration) float64 {
 // equal steps; with folded gaps there can be three more for each. If steps is less than 1, Ticks
 // uses 1.
 func (w *Waterfall) Ticks(steps int) []time.Duration {
+	if w.Total == 1 {
+		return []time.Duration{0} // All spans have the same instant.
+	}
 	active, _ := w.active()
 	count := time.Duration(max(1, steps) + 2*len(w.folds))
 	step := roundStep((time.Duration(active)-1)/count + 1)

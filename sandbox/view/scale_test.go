@@ -14,7 +14,7 @@ import (
 
 func TestTicks(t *testing.T) {
 	for total, want := range map[time.Duration]string{
-		1: "0 1ns", 7 * ms: "0 2ms 4ms 6ms", 257 * ms: "0 100ms 200ms", 2 * time.Second: "0 500ms 1s 1.5s 2s",
+		1: "0", 7 * ms: "0 2ms 4ms 6ms", 257 * ms: "0 100ms 200ms", 2 * time.Second: "0 500ms 1s 1.5s 2s",
 		59 * time.Second: "0 15s 30s 45s", 3 * time.Minute: "0 1m 2m 3m", 5 * time.Hour: "0 2h 4h", 100 * time.Hour: "0 48h 96h",
 		10 * 24 * time.Hour: "0 72h 144h 216h",
 	} {
@@ -65,5 +65,18 @@ func TestNameOfASpanWithoutOne(t *testing.T) {
 		if got := w.Rows[0].Name; got != "(no name)" {
 			t.Errorf("name of a span named %q = %q, want (no name)", name, got)
 		}
+	}
+}
+
+// A trace whose spans have the same instant, as in a reconstruction to the second, has no length.
+func TestSameInstant(t *testing.T) {
+	t.Parallel()
+	w := New(spantree.Build([]spantree.Span{span("1", "", "create Pod", "op", 0, 0), span("2", "1", "bind Pod", "op", 0, 0)}))
+	var all strings.Builder
+	if err := errors.Join(w.WriteText(&all, TextOptions{Width: 120}), w.WriteSVG(&all, SVGOptions{Title: "a"})); err != nil {
+		t.Fatal(err)
+	}
+	if got := all.String(); strings.Contains(got, "1ns") || !strings.Contains(got, ">2 spans<") {
+		t.Errorf("the drawing of spans with the same instant has a length:\n%s", got)
 	}
 }

@@ -98,8 +98,8 @@ func FuzzWriteSVG(f *testing.F) {
 		s := span("1", "", name, kind, 0, 1)
 		s.Status = spantree.Status{Code: spantree.StatusError, Message: name}
 		_, count := elements(t, drawn(t, New(spantree.Build([]spantree.Span{s}))))
-		if count["text"] != 6 || count["script"] != 0 {
-			t.Errorf("elements = %v, want 6 texts and no script", count)
+		if count["text"] != 5 || count["script"] != 0 {
+			t.Errorf("elements = %v, want 5 texts and no script", count)
 		}
 	})
 }

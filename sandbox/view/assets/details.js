@@ -97,7 +97,7 @@ function tracePage(trace, title, linkTo, { why = null, selection = "" } = {}) {
     b.addEventListener("click", () => waterfall.expand(model.rows, open));
     return b;
   };
-  const summary = [title.includes(model.id) ? null : "trace " + model.id, plural(model.spans, "span"), formatDuration(model.total), plural(model.services.length, "service"), model.failed ? model.failed + " failed" : null, wallTime(model.begin)];
+  const summary = [title.includes(model.id) ? null : "trace " + model.id, plural(model.spans, "span"), model.total > 1n ? formatDuration(model.total) : null, plural(model.services.length, "service"), model.failed ? model.failed + " failed" : null, wallTime(model.begin)];
   const kinds = ["SERVER", "CONSUMER", "PRODUCER", "CLIENT", "INTERNAL"].filter((kind) => model.rows.some((n) => n.kind === kind && !n.failed));
   const legend = el("ul", { class: "legend", "aria-label": "Colors" }, kinds.map((kind) => el("li", { class: kind.toLowerCase() }, el("span", { class: "bar" }), kind.toLowerCase())),
     model.why ? el("li", {}, el("span", { class: "critical" }), "critical path") : null);

@@ -115,7 +115,7 @@ function resultTable(models) {
     return el("tr", { class: model.failed ? "failed" : "server" },
       el("td", { class: "root" }, el("a", { href: linkTo(model.id) }, shownName(model.rows[0])),
         el("span", { class: "text" }, labelsOf(model.rows[0]).map((label) => " " + escapeText(label)))),
-      el("td", {}, wallTime(model.begin)), el("td", { class: "time" }, formatDuration(model.total)),
+      el("td", {}, wallTime(model.begin)), el("td", { class: "time" }, formatDuration(model.total > 1n ? model.total : 0n)),
       el("td", { class: "bars", "aria-hidden": "true" }, el("div", { class: "lane" }, bar)),
       el("td", { class: "count" }, plural(model.spans, "span")),
       el("td", { class: model.failed ? "mark" : null }, model.failed ? "✗ " + model.failed + " failed" : ""),

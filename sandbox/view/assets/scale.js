@@ -50,6 +50,7 @@ class Scale {
   }
 
   ticks(steps) {
+    if (this.total === 1n) return [0n]; // All spans have the same instant.
     const step = roundStep((this.active - 1n) / BigInt(steps + 2 * this.folds.length) + 1n);
     const ticks = [0n];
     let from = step;
