@@ -109,7 +109,6 @@ func TestParseErrors(t *testing.T) {
 		"count without a limit":    {"(budget spans)\na", "x.tree:1:9: spans needs a limit, as in spans<=6"},
 		"count of no number":       {"(budget spans<2s)\na", `x.tree:1:9: invalid number "2s" of spans; use an integer >= 0`},
 		"text after a budget":      {"(budget spans<2) x\na", `x.tree:1:18: unexpected "x" after the conditions; start a comment with #`},
-		"only a budget":            {"(budget spans<2)", "x.tree:1:1: the text has no expected span"},
 		"only event attributes":    {"a [event(k=v)]", "x.tree:1:4: attributes of an event without a name; add a name"},
 		"event without an end":     {"a [event=x(k=v]", `x.tree:1:15: unexpected "]" after a condition, want a space or )`},
 		"event in an event":        {"a [event=x(k=(y)]", `x.tree:1:14: missing value; write "" for an empty value`},
@@ -137,6 +136,20 @@ func TestParseErrors(t *testing.T) {
 				t.Errorf("error is %v (%T), want %s", err, err, test.want)
 			}
 		})
+	}
+}
+
+// TestParseBudgetAlone: a text that has only a budget expects no particular span.
+func TestParseBudgetAlone(t *testing.T) {
+	forest := spantree.Build([]spantree.Span{{TraceID: "1", SpanID: "1", Name: "a"}, {TraceID: "1", SpanID: "2", ParentSpanID: "1", Name: "b"}})
+	for text, ok := range map[string]bool{"(budget spans<3)": true, "# few\n(budget spans<2)\n": false} {
+		tree, err := spantree.Parse("x.tree", text)
+		if err != nil {
+			t.Fatalf("Parse(%q): %v", text, err)
+		}
+		if result := spantree.Match(tree, forest); result.OK() != ok || len(result.Differences()) > 1 {
+			t.Errorf("Match of %q = %v, want OK: %t", text, result.Differences(), ok)
+		}
 	}
 }
 
