@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Measures the cost of the observer while 50 Heads become ready on an embedded sandbox, and prints a Markdown table: the CPU
+# Measures the cost of the observer while 50 Heads become ready on a sandbox, and prints a Markdown table: the CPU
 # time of kube-apiserver and of the observer. Each pair of runs is one with the observer and one without; the order alternates.
-# PAIRS (default 5) is their number, HEADS (default 50) the number of Heads, WINDOW (default 20) the seconds of a run. The
+# CLUSTER is its kind (default embedded). PAIRS (default 5) is their number, HEADS (default 50) the number of Heads, WINDOW (default 20) the seconds of a run. The
 # sandbox has a name and a state folder of its own, and is removed at the end. Run it on a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-trimpath
 work=$(mktemp -d)
-sandbox=(env -u SANDBOX_PROVIDER "$work/sandbox" --name=operator-tracing-observe --state-dir="$work/state" --source="$PWD")
+cluster=${CLUSTER:-embedded}
+unset=()
+[[ $cluster == kind ]] || unset=(-u SANDBOX_PROVIDER)
+sandbox=(env ${unset[@]+"${unset[@]}"} "$work/sandbox" --name=operator-tracing-observe --state-dir="$work/state" --source="$PWD")
 trap '"${sandbox[@]}" down >/dev/null 2>&1 || :; rm -rf "$work"' EXIT
 heads=${HEADS:-50} window=${WINDOW:-20}
 
@@ -35,8 +38,9 @@ settle() {
 # observer, and the time until all Heads were ready and traced, each in milliseconds.
 run() { # true or false
   local api observer before own=0 start took left
-  "${sandbox[@]}" up --cluster=embedded --observe="$1" >/dev/null 2>"$work/up.log" || { cat "$work/up.log" >&2; exit 1; }
+  "${sandbox[@]}" up --cluster="$cluster" --observe="$1" >/dev/null 2>"$work/up.log" || { cat "$work/up.log" >&2; exit 1; }
   api=$(pid kube-apiserver)
+  [[ -n $api ]] || api=$(pgrep -nx kube-apiserver) # of the node, whose processes status does not list
   settle "$api"
   [[ $1 == false ]] || { observer=$(pid observer) && own=$(cpu "$observer"); }
   before=$(cpu "$api")

@@ -81,7 +81,7 @@ tidy() (
     *) go -C "$folder" mod tidy || status=1 ;;
     esac
   done < <(find . -name go.mod)
-  for file in scripts/tools scripts/lint scripts/vale scripts/actionlint scripts/mutation; do
+  for file in scripts/tools scripts/lint scripts/vale scripts/actionlint scripts/mutation scripts/dlv; do
     tidy_tools "$file" || status=1
   done
   exit $status

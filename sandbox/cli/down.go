@@ -92,7 +92,7 @@ func newStop(shared *command.Shared) *cobra.Command {
 		Use:   "stop COMPONENT",
 		Short: "Stop one process of an embedded cluster until the next up",
 		Long: `stop stops one process of an embedded cluster gracefully; the next up starts it again. Use it to see the cluster without that
-process, or to run your own program in its place, as make run does for the operator.
+process. To run your own operator in the place of the sandbox's, use run.
 
 The components are ` + strings.Join(provider.ProcessNames(), ", ") + `.`,
 		Example:   "  go run ./sandbox stop jaeger",

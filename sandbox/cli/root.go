@@ -19,6 +19,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/cli/command"
 	"github.com/operator-tracing/sandbox/sandbox/cli/faultcmd"
 	"github.com/operator-tracing/sandbox/sandbox/cli/inspect"
+	"github.com/operator-tracing/sandbox/sandbox/cli/runcmd"
 	"github.com/operator-tracing/sandbox/sandbox/cli/show"
 	"github.com/operator-tracing/sandbox/sandbox/companion"
 	"github.com/operator-tracing/sandbox/sandbox/component"
@@ -87,6 +88,9 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 	if err == nil {
 		return exitOK
 	}
+	if code, ok := command.ExitCode(err); ok {
+		return code
+	}
 	err = shared.Explain(err)
 	interrupted := errors.Is(ctx.Err(), context.Canceled)
 	if interrupted && errors.Is(err, context.Canceled) {
@@ -132,6 +136,7 @@ Options come from flags, then from the environment (for example SANDBOX_NAME for
 	root.AddCommand(newUp(plan, shared, stderr), newLoad(plan, shared, stderr), newInit(), newReset(plan, shared, stderr), newDown(shared, stderr),
 		inspect.NewDoctor(shared), inspect.NewStatus(shared), show.NewTrace(shared), show.NewObserve(shared), inspect.NewObserver(shared), inspect.NewGate(shared), inspect.NewEnv(shared),
 		assess.NewBench(shared, stderr), faultcmd.New(shared, stderr), inspect.NewForward(shared), inspect.NewLogs(shared), inspect.NewExport(shared, stderr), newStop(shared), newPrune(shared),
+		runcmd.New(shared), runcmd.NewKeeper(shared),
 		newBuild(plan, shared, stderr), newBundle(plan, shared, stderr),
 		newKindConfig(shared, stderr), newAssets(shared, stderr), newManifests())
 	root.InitDefaultHelpCmd()

@@ -25,11 +25,7 @@ var spans = []string{
 // API server, webhook, operator, controllers, node, observer and Jaeger all work.
 func (s *sandbox) wantTrace(name string) {
 	s.T.Helper()
-	head := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"child_a": "example.com/app:1"}}}
-	head.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Head"))
-	head.SetNamespace("default")
-	head.SetName(name)
-	if err := s.client().Create(s.T.Context(), head); err != nil {
+	if err := s.client().Create(s.T.Context(), newHead(name)); err != nil {
 		s.T.Fatalf("creating a Head: %v", err)
 	}
 	out, missing, complete := "", "", false
@@ -52,6 +48,14 @@ func (s *sandbox) wantTrace(name string) {
 		complete = true
 		return true
 	})
+}
+
+func newHead(name string) *unstructured.Unstructured {
+	head := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"child_a": "example.com/app:1"}}}
+	head.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Head"))
+	head.SetNamespace("default")
+	head.SetName(name)
+	return head
 }
 
 // client returns a client for the kubeconfig that the sandbox wrote.

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,6 +49,34 @@ func Verdictf(format string, args ...any) error { return verdictError{fmt.Errorf
 func IsVerdict(err error) bool {
 	var verdict verdictError
 	return errors.As(err, &verdict)
+}
+
+type exitError struct{ error }
+
+// Exit returns the error of a command that the user wanted to run, so that its exit code becomes the
+// exit code of this program; nil for nil.
+func Exit(err error) error {
+	if err == nil {
+		return nil
+	}
+	return exitError{err}
+}
+
+// ExitCode returns the exit code of an [Exit]. After a signal it is 128 and the signal's number, as in
+// a shell.
+func ExitCode(err error) (code int, ok bool) {
+	var exit exitError
+	if !errors.As(err, &exit) {
+		return 0, false
+	}
+	ended, ok := errors.AsType[*exec.ExitError](exit.error)
+	if !ok {
+		return 0, false
+	}
+	if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal()), true
+	}
+	return ended.ExitCode(), true
 }
 
 // ExactArgs is cobra.ExactArgs with a usage error. The noun phrase what describes the arguments.

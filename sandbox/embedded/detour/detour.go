@@ -1,5 +1,5 @@
-// Package detour runs the operator of an embedded cluster behind a proxy of the API server, for the
-// duration of one command. Nothing else of the process changes.
+// Package detour runs the operator of an embedded cluster behind a proxy of the API server, or stops it,
+// for the duration of one command. Nothing else of the process changes.
 //
 // The process keeps its record under the operator's name, with another revision. So the next up
 // replaces an operator that an interrupted command left behind its proxy, and status can name the
@@ -193,6 +193,27 @@ func (o *Operator) ready(ctx context.Context) error {
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("its probe answers with status %s", response.Status)
+	}
+	return nil
+}
+
+// Stop stops the operator gracefully until [Operator.Restore].
+func (o *Operator) Stop(ctx context.Context) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.table.Stop(ctx, component.Operator)
+}
+
+// StartAgain starts an operator that [Operator.Stop] of another process has stopped. It does nothing if
+// another command has started it already.
+func StartAgain(ctx context.Context, dir state.Dir, spec process.Spec) error {
+	table := tableOf(dir)
+	p, err := table.Find(component.Operator)
+	if err == nil && p == nil {
+		_, _, err = table.Ensure(ctx, spec)
+	}
+	if err != nil {
+		return fmt.Errorf("starting the operator: %w", state.Remedy(err))
 	}
 	return nil
 }

@@ -125,11 +125,14 @@ func (c *Cluster) askService(ctx context.Context, shown *provider.Component) {
 	}
 }
 
-// behindProxy returns a message about an operator that runs behind a proxy, or else the message before.
+// behindProxy returns a message about an operator that another command replaced or put behind a proxy,
+// or else the message before.
 func (c *Cluster) behindProxy(message string) (string, error) {
 	left, err := detour.Left(c.session.Dir)
 	holder := c.session.Dir.Holder()
 	switch {
+	case holder == "run":
+		message = hint.Run("run") + " runs a command in its place"
 	case left && holder != "":
 		message = "runs behind a proxy for " + hint.Run(strings.Fields(holder)...) + ", which is in progress"
 	case left:
