@@ -7,6 +7,7 @@ import (
 
 	"github.com/operator-tracing/sandbox/sandbox/component"
 	"github.com/operator-tracing/sandbox/sandbox/hint"
+	"github.com/operator-tracing/sandbox/sandbox/provider"
 	"github.com/operator-tracing/sandbox/sandbox/session"
 )
 
@@ -109,6 +110,9 @@ func (s *Sandbox) AttachToLoad(ctx context.Context, report report) error {
 	s.use(kind, cluster)
 	if _, err := s.Target(); err != nil {
 		return err
+	}
+	if err := cluster.Alive(ctx); err != nil {
+		return fmt.Errorf("%w%s", err, provider.Repairs())
 	}
 	report("%s", s.Project.Name())
 	return s.SaveSubject()

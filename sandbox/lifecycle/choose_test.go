@@ -112,8 +112,9 @@ func choosers(errs map[string]error, tried *[]string) map[string]Factory {
 			},
 			Load: func(_ context.Context, s *session.Session, _ report) (provider.Cluster, error) {
 				*tried = append(*tried, "load "+kind)
-				s.Connect(func() (*rest.Config, error) { return &rest.Config{Host: "https://127.0.0.1:1"}, nil }, false)
-				return &fakeCluster{}, err
+				config := &rest.Config{Host: "https://127.0.0.1:1"}
+				s.Connect(func() (*rest.Config, error) { return config, nil }, false)
+				return &fakeCluster{config: config}, err
 			},
 			Clean: func(context.Context, *session.Session) error {
 				*tried = append(*tried, "clean "+kind)
@@ -190,6 +191,24 @@ func TestChoiceOfASandboxThatIsUp(t *testing.T) {
 		if err := s.ChooseCluster(t.Context(), noReport); !errors.Is(err, failure) || !slices.Equal(tried, []string{kind}) {
 			t.Errorf("ChooseCluster() of a sandbox on %s = %v, tried %q", kind, err, tried)
 		}
+	}
+}
+
+// A load ends at once if the API server does not answer: it would wait for it otherwise.
+func TestAttachToLoadWithoutAnAPIServer(t *testing.T) {
+	s := builder(t, session.Options{})
+	s.Record = quiet(component.Embedded)
+	var tried []string
+	s.providers = choosers(map[string]error{component.Embedded: nil}, &tried)
+	factory := s.providers[component.Embedded]
+	load := factory.Load
+	factory.Load = func(ctx context.Context, s *session.Session, report report) (provider.Cluster, error) {
+		_, err := load(ctx, s, report)
+		return &fakeCluster{}, err
+	}
+	s.providers[component.Embedded] = factory
+	if err := s.AttachToLoad(t.Context(), noReport); err == nil || !strings.Contains(err.Error(), "no API server; `sandbox up` repairs it") {
+		t.Errorf("AttachToLoad() = %v, want the failure and its remedy", err)
 	}
 }
 
