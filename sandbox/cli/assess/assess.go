@@ -85,6 +85,8 @@ type report struct {
 	// Findings are nil if they were not asked for.
 	Findings []finding.Finding `json:"findings,omitzero"`
 	Check    *checkReport      `json:"check,omitempty"`
+	// Unfinished is why the trace is not finished; empty if it is.
+	Unfinished string `json:"unfinished,omitempty"`
 }
 
 // Run judges a trace and prints the result. now is the time of a live trace, and zero for a
@@ -93,7 +95,7 @@ func (o *Options) Run(out io.Writer, trace tracetree.Trace, output string, now t
 	detectors := o.detectors
 	detectors.Now, detectors.Incomplete = now, trace.Cut()
 	found := finding.Find(trace.Forest(), detectors)
-	r := report{TraceID: trace.ID}
+	r := report{TraceID: trace.ID, Unfinished: finding.Unfinished(trace.Forest(), detectors)}
 	if o.findings || len(o.failOn) > 0 {
 		r.Findings = append([]finding.Finding{}, found...) // Not nil.
 	}
@@ -127,8 +129,13 @@ func (r report) String() string {
 	switch {
 	case len(r.Findings) > 0:
 		fmt.Fprintf(&b, "%s\n", format.Count(len(r.Findings), "finding"))
+	case r.Findings != nil && r.Unfinished != "":
+		b.WriteString("no findings so far\n")
 	case r.Findings != nil:
 		b.WriteString("no findings\n")
+	}
+	if r.Unfinished != "" {
+		fmt.Fprintf(&b, "the trace is not finished: %s; repeat the command when the object is ready\n", oneLine(r.Unfinished))
 	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "\n%s  %s\n", f.ID, join(": ", oneLine(f.Object), oneLine(f.Summary)))

@@ -172,3 +172,33 @@ func TestRecordedTraces(t *testing.T) {
 		}
 	}
 }
+
+// A live trace is unfinished while its object may still reach its condition.
+func TestUnfinished(t *testing.T) {
+	t.Parallel()
+	const soon, late = 30 * time.Second, time.Hour
+	for name, test := range map[string]struct {
+		status string
+		after  time.Duration
+		want   string
+	}{
+		"not ready yet":  {"Ready: none→False", soon, "Cache default/web: the condition Ready is False so far"},
+		"no condition":   {"", soon, "Cache default/web: no write set the condition Ready or Available"},
+		"ready":          {"Ready: False→True", soon, ""},
+		"a minute later": {"Ready: none→False", late, ""},
+		"a file":         {"Ready: none→False", 0, ""},
+	} {
+		var b builder
+		r := b.reconcile(-1, nil)
+		if test.status != "" {
+			b.add(r, "update_status", "Cache", "CLIENT", nil, test.status)
+		}
+		var o Options
+		if test.after > 0 {
+			o.Now = b.at.Add(test.after)
+		}
+		if got := Unfinished(spantree.Build(b.spans), o); got != test.want {
+			t.Errorf("%s: Unfinished() = %q, want %q", name, got, test.want)
+		}
+	}
+}

@@ -49,8 +49,11 @@ var notConverged = Detector{
 }
 
 func findNotConverged(w *work, o Options) []Finding {
+	if o.grows(w) {
+		return nil
+	}
 	target := w.target()
-	if target.name == "" || w.isDeleted(target) || !o.Now.IsZero() && o.Now.Sub(w.end()) < o.Settle {
+	if target.name == "" || w.isDeleted(target) {
 		return nil
 	}
 	last := map[string]change{}
@@ -87,6 +90,24 @@ func findNotConverged(w *work, o Options) []Finding {
 		summary += "; the trace has " + strings.Join(slices.Sorted(maps.Keys(last)), ", ")
 	}
 	return []Finding{newFinding(target.String(), summary, w.forest.Roots[0])}
+}
+
+// grows reports whether the object of a live trace may still converge.
+func (o Options) grows(w *work) bool { return !o.Now.IsZero() && o.Now.Sub(w.end()) < o.Settle }
+
+// Unfinished returns why a live trace is not finished: its object may still reach its condition, so
+// findings can follow. It is empty for a finished trace.
+func Unfinished(forest *spantree.Forest, options Options) string {
+	options = options.withDefaults()
+	w := workOf(forest)
+	if !options.grows(w) {
+		return ""
+	}
+	options.Now, options.named = time.Time{}, true
+	for _, f := range findNotConverged(w, options) {
+		return f.Object + ": " + strings.Replace(f.Summary, " at the end of the trace", " so far", 1)
+	}
+	return ""
 }
 
 // change is a change of a condition.
