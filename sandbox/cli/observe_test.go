@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -58,6 +59,17 @@ func TestObserve(t *testing.T) {
 	tree := observe(settings("tree"))
 	if tree.code != exitOK || !strings.HasPrefix(tree.stdout, "trace ") || !strings.Contains(tree.stdout, "create ConfigMap") && !strings.Contains(tree.stdout, "apply ConfigMap") {
 		t.Errorf("a tree: %+v", tree)
+	}
+	c, err := client.New(config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "others", Namespace: "default"}, Data: map[string]string{"a": "b"}}, client.FieldOwner("kubectl-create")); err != nil {
+		t.Fatal(err)
+	}
+	others := manifest("{apiVersion: v1, kind: ConfigMap, metadata: {name: others}, data: {a: b}}")
+	if owned := observe(others); owned.code != exitOK || owned.stdout != "" || !strings.HasPrefix(owned.stderr, "The apply changed nothing, and ConfigMap default/others is ready") {
+		t.Errorf("a manifest of an object that another client created: %+v", owned)
 	}
 	for _, again := range []result{observe(settings("tree")), observe("cm/settings", settings("tree"))} {
 		if again.code != exitOK || again.stdout != "" || again.stderr != "The apply changed nothing, and ConfigMap default/settings is ready: there is no trace of a change.\n" {

@@ -19,7 +19,7 @@ func (s *Session) wrote(w *writes.Write) {
 	defer s.mu.Unlock()
 	named := s.target
 	named.UID = w.Object.UID
-	isTarget := named == w.Object || s.target.Kind == ""
+	isTarget := (named == w.Object || s.target.Kind == "") && !ownsOnly(w)
 	if isTarget && (w.ByUser() || s.target.Kind != "" && s.traceID == "" && isDesired(w)) {
 		s.target, s.traceID = w.Object, w.Span.TraceID().String()
 		s.target.UID = ""
@@ -27,6 +27,12 @@ func (s *Session) wrote(w *writes.Write) {
 	if w.Span.TraceID().String() == s.traceID {
 		s.grew = time.Now()
 	}
+}
+
+// ownsOnly reports whether an apply of the session only made its field manager an owner of fields,
+// which have the values of the manifest already.
+func ownsOnly(w *writes.Write) bool {
+	return w.Manager == Manager && w.Verb == "apply" && len(w.Fields) == 0
 }
 
 // isDesired reports whether a write changed the desired state of an object.

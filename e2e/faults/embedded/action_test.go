@@ -34,7 +34,7 @@ func TestActionLive(t *testing.T) {
 		},
 		{
 			[]string{"TRACE_OUTPUT=" + second, "TRACE_APPLY=" + manifest, "TRACE_OBJECT=other", "TRACE_BASELINE=" + first + "/measurements.json"},
-			[]string{"### Operator trace: passed", "    Head other: Ready after", "### No verdict: 2 runs and 1 run"},
+			[]string{"### Operator trace: passed", "    Head other: Ready after", "### Values without a verdict: A has 2 traces, B has 1 trace"},
 		},
 	} {
 		out, err := s.runAction(t.Context(), run.inputs)

@@ -39,8 +39,8 @@ func TestBench(t *testing.T) {
 		t.Errorf("%d runs, want two of different traces", len(set.Runs))
 	}
 	for _, command := range []struct{ args, want string }{
-		{"bench head-sample --runs=1 --warmup=0 -o markdown --against=" + file, "No verdict: 2 runs and 1 run"},
-		{"trace diff head-sample " + file, "No verdict: 1 run and 2 runs"},
+		{"bench head-sample --runs=1 --warmup=0 -o markdown --against=" + file, "Values without a verdict: A has 2 traces, B has 1 trace"},
+		{"trace diff head-sample " + file, "Values without a verdict: A has 1 trace, B has 2 traces"},
 		{"trace head-sample --fail-on=any", "no findings"},
 	} {
 		if out, err := s.Run(t.Context(), limit, strings.Fields(command.args)...); err != nil || !strings.Contains(out, command.want) {

@@ -30,7 +30,7 @@ func TestTwoUps(t *testing.T) {
 		if r.err != nil {
 			t.Fatalf("up: %v\n%s", r.err, r.out)
 		}
-		if strings.Contains(r.out, "Waiting for another command") {
+		if strings.Contains(r.out, ", which changes the sandbox") {
 			waited++
 		}
 		for line := range strings.Lines(r.out) {
