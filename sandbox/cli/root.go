@@ -93,7 +93,7 @@ func run(ctx context.Context, root *cobra.Command, shared *command.Shared, args 
 	}
 	err = shared.Explain(err)
 	interrupted := errors.Is(ctx.Err(), context.Canceled)
-	if interrupted && errors.Is(err, context.Canceled) {
+	if interrupted && errors.Is(err, context.Canceled) && !errors.Is(err, graph.ErrInterrupted) {
 		err = fmt.Errorf("interrupted: %w", err)
 	}
 	root.PrintErrf("Error: %s\n", shared.Options.Origins.Explain(err))

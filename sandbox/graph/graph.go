@@ -33,8 +33,16 @@ type Step struct {
 }
 
 // ErrInterrupted is the error of [Do] if its context is cancelled. It names no step, because none
-// failed by itself.
-var ErrInterrupted = errors.New("interrupted; finished steps stay, and the same command continues")
+// failed by itself. It is a [context.Canceled].
+var ErrInterrupted error = interrupted{}
+
+type interrupted struct{}
+
+func (interrupted) Error() string {
+	return "interrupted; finished steps stay, and the same command continues"
+}
+
+func (interrupted) Is(target error) bool { return target == context.Canceled }
 
 // Do runs steps, each as soon as all steps that it needs have succeeded. The first error cancels the
 // others and is returned with the name of its step. Needs must have no cycle. Each step is a child of
