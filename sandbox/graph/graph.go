@@ -32,8 +32,8 @@ type Step struct {
 	Run func(ctx context.Context, report func(format string, args ...any)) error
 }
 
-// ErrInterrupted is the error of [Do] if its context is cancelled. It names no step, because none
-// failed by itself. It is a [context.Canceled].
+// ErrInterrupted is the error of [Do] if its context is cancelled. It names no step, because
+// which step ends first is chance. It is a [context.Canceled].
 var ErrInterrupted error = interrupted{}
 
 type interrupted struct{}

@@ -149,7 +149,7 @@ func (s *Session) apply(ctx context.Context) error {
 			live, err = nil, nil
 		}
 		if err == nil {
-			var stored *unstructured.Unstructured // by the last request, which is no dry run
+			var stored *unstructured.Unstructured // by the last request; earlier ones are dry runs
 			err = s.tracer.Apply(ctx, live, obj, func(ctx context.Context, obj *unstructured.Unstructured, options ...client.ApplyOption) error {
 				stored = obj
 				return s.sendApply(ctx, obj, options...)

@@ -30,7 +30,7 @@
 //
 //	...              allows other children with any descendants; without it, a span
 //	                 without a line fails the match
-//	(budget LIMITS)  limits numbers of the whole forest; not indented, at most once; alone, any spans match
+//	(budget LIMITS)  limits numbers of the whole forest; not indented, at most once; without other lines, any spans match
 //
 // The conditions are, in any order:
 //

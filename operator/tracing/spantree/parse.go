@@ -77,7 +77,7 @@ func parse(file, text string) (*Tree, *layout, error) {
 	switch {
 	case something:
 	case l.budget > 0:
-		root.Open = true // A budget alone limits any trace.
+		root.Open = true // A budget without spans limits any trace.
 	default:
 		return nil, nil, &ParseError{File: file, Line: 1, Column: 1, Problem: "the text has no expected span"}
 	}

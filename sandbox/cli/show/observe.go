@@ -21,6 +21,7 @@ import (
 	"github.com/operator-tracing/sandbox/sandbox/jaeger"
 	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 	"github.com/operator-tracing/sandbox/sandbox/observation"
+	"github.com/operator-tracing/sandbox/sandbox/observe/writes"
 	"github.com/operator-tracing/sandbox/sandbox/project"
 	"github.com/operator-tracing/sandbox/sandbox/project/condition"
 	"github.com/operator-tracing/sandbox/sandbox/ui"
@@ -139,19 +140,23 @@ func (o *observeOptions) run(cmd *cobra.Command, shared *command.Shared, argumen
 	}
 	session := observation.New(options)
 	trace, err := o.show(ctx, session, cmd.OutOrStdout(), cmd.ErrOrStderr())
-	observed := session.Target()
-	if err == nil && session.Unchanged() {
-		cmd.PrintErrf("The apply changed nothing, and %s is ready: there is no trace of a change.\n", observed)
-	}
 	if trace.Len() == 0 {
+		if err == nil && session.Unchanged() {
+			cmd.PrintErrf("The apply changed nothing, and %s is ready: there is no trace of a change.\n", session.Target())
+		}
 		return err
 	}
+	return errors.Join(o.write(cmd.OutOrStdout(), session.Target(), trace, write), err)
+}
+
+// write writes the trace of an observed object.
+func (o *observeOptions) write(out io.Writer, observed writes.Object, trace tracetree.Trace, write writeTrace) error {
 	object := explain.Object{Kind: observed.Kind, Namespace: observed.Namespace, Name: observed.Name}
-	written := write(cmd.OutOrStdout(), trace, form{title: observed.String(), object: object, brief: true})
-	if written == nil && o.output == "tree" {
-		written = writeSummary(cmd.OutOrStdout(), trace, object)
+	err := write(out, trace, form{title: observed.String(), object: object, brief: true})
+	if err == nil && o.output == "tree" {
+		err = writeSummary(out, trace, object)
 	}
-	return errors.Join(written, err)
+	return err
 }
 
 // show runs a session and displays its growing trace. Stdout gets only the result.
