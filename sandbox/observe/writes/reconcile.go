@@ -68,7 +68,7 @@ func (w *Write) replaces(own *Write) bool {
 
 // isReplica reports whether a write creates another Pod like the loop's last write although the
 // scheduler bound a Pod in between. The ReplicaSet controller creates Pods in growing batches
-// (slow start), and a binding is no reason for another Pod.
+// (slow start), and it does not react to a binding with another Pod.
 func (w *Write) isReplica(own, between *Write) bool {
 	return own.Verb == "create" && w.Verb == "create" && own.Object.Kind == w.Object.Kind &&
 		own.Object.Group == w.Object.Group && between.Verb == VerbBind
