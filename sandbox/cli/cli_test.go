@@ -175,22 +175,23 @@ var wrong = map[string]string{"bool": "maybe", "int": "many", "duration": "soon"
 func TestMistakesOfEveryCommand(t *testing.T) {
 	root, _ := newRoot(Plan{}, os.Stderr)
 	eachCommand(t, root, func(t *testing.T, c *cobra.Command, words []string) {
+		var arguments []string // They follow the flags: those that follow the command of run are the command's.
 		mistake := func(want string, args ...string) {
 			t.Helper()
-			got := execute(t, append(slices.Clone(words), args...)...)
+			got := execute(t, slices.Concat(words, args, arguments)...)
 			if got.code != exitUsage || got.stdout != "" || !strings.HasPrefix(got.stderr, "Error: ") || !strings.Contains(got.stderr, want) || strings.Count(got.stderr, "\n") != 2 {
 				t.Errorf("%q: %+v, want exit code %d and %q", args, got, exitUsage, want)
 			}
 		}
 		mistake("unknown flag: --no-such-flag", "--no-such-flag")
-		if c.Name() != "import" { // It takes any number of files.
+		if c.Name() != "import" && c.Name() != "run" { // They take any number of arguments.
 			mistake("", "a", "b", "c")
 		}
 		if c.HasSubCommands() && c.Name() != "trace" {
 			return // Only its subcommands have flags.
 		}
-		for args := []string(nil); c.ValidateArgs(args) != nil && len(args) < 2; { // Variables and files are read after the arguments.
-			args, words = append(args, "a"), append(words, "a")
+		for c.ValidateArgs(arguments) != nil && len(arguments) < 2 { // Variables and files are read after the arguments.
+			arguments = append(arguments, "a")
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			value := wrong[f.Value.Type()]
