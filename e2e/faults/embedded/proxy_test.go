@@ -10,7 +10,7 @@ import (
 )
 
 // TestFaultProxyChangesNoTrace creates a Head before, while and after the operator runs behind the proxy of
-// fault runs. The observer's and the operator's spans are those of the same expected tree.
+// fault runs. The observer's and the operator's spans match the same expected tree each time.
 func TestFaultProxyChangesNoTrace(t *testing.T) {
 	s := newSandbox(t)
 	s.up()
