@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures the cost of the observer while 50 Heads become ready on a sandbox, and prints a Markdown table: the CPU
-# time of kube-apiserver and of the observer. Each pair of runs is one with the observer and one without; the order alternates.
-# CLUSTER is its kind (default embedded). PAIRS (default 5) is their number, HEADS (default 50) the number of Heads, WINDOW (default 20) the seconds of a run. The
-# sandbox has a name and a state folder of its own, and is removed at the end. Run it on a quiet machine.
+# Measures the cost of the observer while 50 Heads become ready on a sandbox, and prints a Markdown table: the CPU time of
+# kube-apiserver and of the observer. Each pair of runs is one with the observer and one without; the order alternates. CLUSTER is the
+# kind of the cluster (default embedded). PAIRS (default 5) is their number, HEADS (default 50) the number of Heads, WINDOW (default 20)
+# the seconds of a run. The sandbox has a name and a state folder of its own, and is removed at the end. Run it on a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0 GOFLAGS=-trimpath

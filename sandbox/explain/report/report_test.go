@@ -1,14 +1,19 @@
 package report_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/operator-tracing/sandbox/operator/tracing/spantree"
 	"github.com/operator-tracing/sandbox/sandbox/explain"
 	"github.com/operator-tracing/sandbox/sandbox/explain/report"
+	"github.com/operator-tracing/sandbox/sandbox/jaeger/tracetree"
 )
 
 // full returns an explanation with something in each part, more of it than a report has room for.
@@ -66,6 +71,38 @@ func TestEmpty(t *testing.T) {
 		}
 		if got, want := strings.Join(report.Summary(e, 0), "\n"), "no time until the end of "+shown+"\n1 span"; got != want {
 			t.Errorf("Summary(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestRecorded prints the recorded traces as the tests of explain expect, so that mutants of this package
+// meet the same texts.
+func TestRecorded(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../testdata/recorded/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d recorded traces, %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		traces, err := tracetree.ReadOTLP(file, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := explain.Of(tracetree.Join(traces)[0].Forest(), explain.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(strings.TrimSuffix(file, "json") + "txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(append(report.Lines(e, 0), report.Summary(e, 0)...), "\n") + "\n"
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
 		}
 	}
 }
