@@ -175,7 +175,7 @@ var wrong = map[string]string{"bool": "maybe", "int": "many", "duration": "soon"
 func TestMistakesOfEveryCommand(t *testing.T) {
 	root, _ := newRoot(Plan{}, os.Stderr)
 	eachCommand(t, root, func(t *testing.T, c *cobra.Command, words []string) {
-		var arguments []string // They follow the flags: those that follow the command of run are the command's.
+		var arguments []string // They follow the flags: all words after the command of run are the command's.
 		mistake := func(want string, args ...string) {
 			t.Helper()
 			got := execute(t, slices.Concat(words, args, arguments)...)
