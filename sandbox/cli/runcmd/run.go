@@ -147,6 +147,7 @@ func wait(ctx context.Context, child *exec.Cmd, keeper *standin.Keeper, signals 
 	for {
 		select {
 		case err := <-ended:
+			_ = keeper.Unwatch() // If the keeper was killed, there is nothing left to tell it.
 			return command.Exit(err)
 		case s := <-signals:
 			if s == os.Interrupt && term.IsTerminal(int(os.Stdin.Fd())) {

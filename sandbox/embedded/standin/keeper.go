@@ -27,6 +27,7 @@ const (
 type message struct {
 	Operator *processes.Spec `json:"operator,omitempty"` // the first message
 	PID      int             `json:"pid,omitempty"`      // of the command
+	Ended    bool            `json:"ended,omitempty"`    // the command has ended; another process can get its PID
 	Done     bool            `json:"done,omitempty"`     // the caller restored the operator
 }
 
@@ -57,6 +58,10 @@ func StartKeeper(program string, args []string, operator processes.Spec) (*Keepe
 // Watch makes the keeper end the command's processes before it starts the operator.
 func (k *Keeper) Watch(pid int) error { return k.send(message{PID: pid}) }
 
+// Unwatch tells the keeper that the command has ended, so it ends no other process that has the same
+// PID by then. Call it as soon as the command has ended.
+func (k *Keeper) Unwatch() error { return k.send(message{Ended: true}) }
+
 // Dismiss ends the keeper without a start of the operator.
 func (k *Keeper) Dismiss() error {
 	err := k.send(message{Done: true})
@@ -83,12 +88,12 @@ func Keep(ctx context.Context, in io.Reader, restore func(context.Context, proce
 		if m.Operator != nil {
 			last.Operator = m.Operator
 		}
-		last.PID, last.Done = max(last.PID, m.PID), last.Done || m.Done
+		last.PID, last.Ended, last.Done = max(last.PID, m.PID), last.Ended || m.Ended, last.Done || m.Done
 	}
 	if last.Done || last.Operator == nil {
 		return nil
 	}
-	if last.PID != 0 {
+	if last.PID != 0 && !last.Ended {
 		if err := End(ctx, last.PID); err != nil {
 			return err
 		}

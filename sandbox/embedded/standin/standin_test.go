@@ -138,6 +138,29 @@ func TestKeepEndsTheCommand(t *testing.T) {
 	}
 }
 
+// TestKeepAfterTheCommand restores the operator and ends no process, because another process can have the
+// PID of a command that has ended.
+func TestKeepAfterTheCommand(t *testing.T) {
+	t.Parallel()
+	other := exec.CommandContext(t.Context(), "cat")
+	input, err := other.StdinPipe()
+	if err == nil {
+		err = other.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := `{"operator":{"name":"operator"}}{"pid":` + strconv.Itoa(other.Process.Pid) + `}{"ended":true}`
+	restored := false
+	if err := Keep(t.Context(), strings.NewReader(in), func(context.Context, process.Spec) error { restored = true; return nil }); err != nil || !restored {
+		t.Errorf("Keep = %v, restored %t; want nil, true", err, restored)
+	}
+	_ = input.Close() // cat exits with 0, unless a signal ended it.
+	if err := other.Wait(); err != nil {
+		t.Errorf("the other process ended with %v, want nil", err)
+	}
+}
+
 // TestDismiss ends the keeper.
 func TestDismiss(t *testing.T) {
 	t.Parallel()
@@ -146,6 +169,9 @@ func TestDismiss(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := k.Watch(1); err != nil {
+		t.Error(err)
+	}
+	if err := k.Unwatch(); err != nil {
 		t.Error(err)
 	}
 	if err := k.Dismiss(); err != nil {
