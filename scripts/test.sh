@@ -74,7 +74,7 @@ ci)
   stage "source builds" 2400 scripts/sandbox.sh build --cluster=auto
   assets
   stage "verify" 1200 scripts/verify.sh
-  stage "unit, race, envtest" 1800 scripts/unit.sh -race
+  stage "unit, race, envtest" 2400 scripts/unit.sh -race
   stage "macOS on arm64" 1200 scripts/cross.sh darwin/arm64
   stage "controller-runtime" 1800 scripts/compat.sh oldest
   stage "published library" 600 scripts/published.sh -run='^TestPublished$/^library$'
